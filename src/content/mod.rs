@@ -1,0 +1,1 @@
+//! The content store: local blobs by digest.

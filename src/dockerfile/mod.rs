@@ -1,0 +1,1 @@
+//! The Dockerfile language: bytes in, tree out.

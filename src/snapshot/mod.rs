@@ -1,0 +1,1 @@
+//! Unpacked layers that can be mounted, read and compared.

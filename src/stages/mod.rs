@@ -1,0 +1,1 @@
+//! Stage storage: what is known about step keys.

@@ -1,0 +1,1 @@
+//! Go templates with Sprig's functions.

@@ -1,1 +1,3 @@
-//! The OCI image model and layer archives.
+//! The image model: descriptors, manifests, configurations, layer tars, compression and archives. Pure.
+
+pub mod layer;

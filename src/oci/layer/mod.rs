@@ -1,0 +1,1 @@
+//! Layer tars: the deterministic writer and the reader that trusts nothing.

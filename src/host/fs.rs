@@ -116,6 +116,12 @@ pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<()> {
     fs::rename(from.as_ref(), to).map_err(|e| Error::new("rename to", to, e))
 }
 
+/// Gives a file a second name, which must not be there yet.
+pub fn hard_link(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<()> {
+    let to = to.as_ref();
+    fs::hard_link(from.as_ref(), to).map_err(|e| Error::new("link", to, e))
+}
+
 /// The entries of a directory, sorted by name.
 pub fn read_dir(path: impl AsRef<Path>) -> Result<Vec<DirEntry>> {
     let path = path.as_ref();

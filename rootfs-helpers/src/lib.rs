@@ -1,1 +1,4 @@
-//! placeholder
+//! The far side of the namespace.
+
+pub mod overlay;
+pub mod root;

@@ -129,7 +129,7 @@ impl Index {
 #[derive(Clone, Debug, PartialEq)]
 pub enum AnyManifest {
     /// One image or artifact.
-    Image(Manifest),
+    Image(Box<Manifest>),
     /// Several.
     Index(Index),
 }
@@ -172,7 +172,7 @@ impl AnyManifest {
         if looks_index || claims_index {
             json::typed(WHAT, value).map(Self::Index)
         } else {
-            json::typed(WHAT, value).map(Self::Image)
+            json::typed(WHAT, value).map(|manifest| Self::Image(Box::new(manifest)))
         }
     }
 

@@ -127,9 +127,10 @@ impl Index {
 
 /// What a registry or a layout may hold under a manifest digest.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "few exist at a time, and a box would be in every reader's way")]
 pub enum AnyManifest {
     /// One image or artifact.
-    Image(Box<Manifest>),
+    Image(Manifest),
     /// Several.
     Index(Index),
 }
@@ -172,7 +173,7 @@ impl AnyManifest {
         if looks_index || claims_index {
             json::typed(WHAT, value).map(Self::Index)
         } else {
-            json::typed(WHAT, value).map(|manifest| Self::Image(Box::new(manifest)))
+            json::typed(WHAT, value).map(Self::Image)
         }
     }
 

@@ -55,8 +55,9 @@ struct Reader {
     module: Vec<String>,
     /// Nesting of items compiled for tests only.
     tests: usize,
-    /// Nesting of trait implementations, whose items inherit their documentation.
-    inherited: usize,
+    /// Nesting of trait implementations, whose items inherit their documentation, and of private inline modules,
+    /// whose items nobody else sees.
+    wordless: usize,
 }
 
 /// Reads one file.
@@ -65,7 +66,7 @@ pub fn read(source: &Source) -> Facts {
         facts: Facts::default(),
         module: source.module.clone(),
         tests: usize::from(source.test),
-        inherited: 0,
+        wordless: 0,
     };
     reader.visit_file(&source.ast);
     reader.facts
@@ -239,7 +240,7 @@ impl<'ast> Visit<'ast> for Reader {
         let test = is_test(item_attrs(item));
         if let Some((Visibility::Public(_), ident)) = public_item(item)
             && !test
-            && self.tests == 0
+            && self.tests + self.wordless == 0
             && !documented(item_attrs(item))
         {
             self.facts.undocumented.push((line_of(ident), ident.to_string()));
@@ -249,8 +250,11 @@ impl<'ast> Visit<'ast> for Reader {
 
     fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
         self.facts.modules.push((line_of(&item.ident), item.ident.to_string()));
+        let private = usize::from(matches!(item.vis, Visibility::Inherited));
         self.module.push(item.ident.to_string());
+        self.wordless += private;
         visit::visit_item_mod(self, item);
+        self.wordless -= private;
         self.module.pop();
     }
 
@@ -268,9 +272,9 @@ impl<'ast> Visit<'ast> for Reader {
             self.facts.unsafes.push(line_of(token));
         }
         let inherited = usize::from(item.trait_.is_some());
-        self.inherited += inherited;
+        self.wordless += inherited;
         visit::visit_item_impl(self, item);
-        self.inherited -= inherited;
+        self.wordless -= inherited;
     }
 
     fn visit_impl_item(&mut self, item: &'ast ImplItem) {
@@ -282,7 +286,7 @@ impl<'ast> Visit<'ast> for Reader {
         let test = is_test(attrs);
         if let Some((Visibility::Public(_), ident)) = public
             && !test
-            && self.tests + self.inherited == 0
+            && self.tests + self.wordless == 0
             && !documented(attrs)
         {
             self.facts.undocumented.push((line_of(ident), ident.to_string()));
@@ -298,7 +302,7 @@ impl<'ast> Visit<'ast> for Reader {
     fn visit_trait_item(&mut self, item: &'ast TraitItem) {
         if let TraitItem::Fn(method) = item {
             self.function(&method.sig, method.span().end().line);
-            if !documented(&method.attrs) && self.tests == 0 {
+            if !documented(&method.attrs) && self.tests + self.wordless == 0 {
                 let ident = &method.sig.ident;
                 self.facts.undocumented.push((line_of(ident), ident.to_string()));
             }

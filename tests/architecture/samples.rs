@@ -133,6 +133,7 @@ fn everything_public_has_words() {
         "//! X.\n/// A.\npub struct A;\nimpl Clone for A {\n    fn clone(&self) -> A {\n        A\n    }\n}\n",
     );
     quiet("src/base/mod.rs", "//! X.\npub(crate) struct A;\n");
+    quiet("src/base/mod.rs", "//! X.\nmod inner {\n    pub fn f() {}\n}\n");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::base::ManifestDigest;
 use crate::oci::json::{self, null_is_default};
-use crate::oci::{Descriptor, Error, MANIFEST_LIMIT, media};
+use crate::oci::{Descriptor, Error, LAYOUT_INDEX_LIMIT, MANIFEST_LIMIT, media};
 
 /// One image, or one artifact: a configuration and layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -108,15 +108,22 @@ impl Index {
         }
     }
 
-    /// Reads the `index.json` of an OCI layout, which may leave its media type out.
+    /// Reads the `index.json` of an OCI layout, which may leave its media type out and list many images.
     ///
     /// # Errors
     /// If it is too large or not an index.
     pub fn parse_layout(bytes: &[u8]) -> Result<Self, Error> {
-        match AnyManifest::parse(Some(media::OCI_INDEX), bytes)? {
-            AnyManifest::Index(index) => Ok(index),
-            AnyManifest::Image(_) => Err(Error::malformed("index.json", "it is a manifest, not an index")),
+        const WHAT: &str = "index.json";
+        let value = json::parse(WHAT, bytes, LAYOUT_INDEX_LIMIT)?;
+        let own = value.get("mediaType").and_then(Value::as_str).map(media::essence);
+        if own.is_some_and(|t| is_known(&t) && !media::is_index(&t)) || value.get("layers").is_some() {
+            return Err(Error::malformed(WHAT, "it is a manifest, not an index"));
         }
+        let index: Self = json::typed(WHAT, value)?;
+        if index.schema_version != 2 {
+            return Err(Error::malformed(WHAT, "its schemaVersion is not 2"));
+        }
+        Ok(index)
     }
 
     /// Compact JSON with sorted keys.

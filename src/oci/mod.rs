@@ -26,3 +26,6 @@ pub const MANIFEST_LIMIT: u64 = 4 << 20;
 
 /// Largest image configuration that is read, in bytes.
 pub const CONFIG_LIMIT: u64 = 16 << 20;
+
+/// Largest `index.json` of a layout that is read, in bytes: a store may hold very many images.
+pub const LAYOUT_INDEX_LIMIT: u64 = 64 << 20;

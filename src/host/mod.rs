@@ -9,6 +9,7 @@ pub mod fs;
 pub mod lock;
 pub mod program;
 pub mod random;
+pub mod terminal;
 
 mod error;
 

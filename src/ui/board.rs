@@ -1,0 +1,208 @@
+//! What is known about every task so far: the state that faces draw.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::report::{Event, Outcome, TaskId, TaskKind, Warning};
+use crate::ui::clean;
+
+/// Log lines kept of each task, for the page of its failure.
+const KEPT_LINES: usize = 20;
+/// Bytes of a line without an end that are kept.
+const LONGEST_PART: usize = 16 * 1024;
+
+/// How far one item of a task is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Item {
+    pub(super) name: String,
+    pub(super) current: u64,
+    pub(super) total: Option<u64>,
+    pub(super) began: Duration,
+    pub(super) moved: Duration,
+}
+
+impl Item {
+    /// Whether nothing is left to do.
+    pub(super) fn is_done(&self) -> bool {
+        self.total.is_some_and(|total| self.current >= total)
+    }
+}
+
+/// One task.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    /// Place in the order of beginnings, from 1.
+    pub(super) number: usize,
+    pub(super) kind: TaskKind,
+    pub(super) name: String,
+    pub(super) began: Duration,
+    pub(super) ended: Option<(Duration, Outcome)>,
+    pub(super) detail: Option<String>,
+    pub(super) items: Vec<Item>,
+    /// The last lines with the time since the task began.
+    pub(super) lines: VecDeque<(Duration, String)>,
+    part: Vec<u8>,
+}
+
+impl Entry {
+    /// How long it took, or has been running until `now`.
+    pub(super) fn took(&self, now: Duration) -> Duration {
+        let end = self.ended.as_ref().map_or(now, |(end, _)| *end);
+        end.saturating_sub(self.began)
+    }
+
+    /// Whether it has not ended.
+    pub(super) fn is_running(&self) -> bool {
+        self.ended.is_none()
+    }
+
+    /// Takes bytes of its log and gives the lines they complete.
+    fn log(&mut self, data: &[u8], at: Duration) -> Vec<(Duration, String)> {
+        let since = at.saturating_sub(self.began);
+        let mut whole = Vec::new();
+        for chunk in data.split_inclusive(|byte| *byte == b'\n') {
+            self.part.extend_from_slice(chunk);
+            if chunk.ends_with(b"\n") || self.part.len() > LONGEST_PART {
+                whole.push((since, clean(&std::mem::take(&mut self.part))));
+            }
+        }
+        self.keep(&whole);
+        whole
+    }
+
+    /// The last line, if it never got its end.
+    fn rest(&mut self, at: Duration) -> Option<(Duration, String)> {
+        let part = std::mem::take(&mut self.part);
+        let line = (!part.is_empty()).then(|| (at.saturating_sub(self.began), clean(&part)));
+        self.keep(line.as_slice());
+        line
+    }
+
+    fn keep(&mut self, lines: &[(Duration, String)]) {
+        self.lines.extend(lines.iter().cloned());
+        while self.lines.len() > KEPT_LINES {
+            self.lines.pop_front();
+        }
+    }
+}
+
+/// All tasks in the order they began, and what was said beside them.
+#[derive(Debug, Default)]
+pub(super) struct Board {
+    entries: Vec<Entry>,
+    places: BTreeMap<TaskId, usize>,
+    /// Warnings, each once.
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl Board {
+    /// Takes an event and gives the log lines it completed.
+    pub(super) fn take(&mut self, event: &Event) -> Vec<(Duration, String)> {
+        match event {
+            Event::Started { task, kind, name, at } => {
+                self.places.insert(*task, self.entries.len());
+                self.entries.push(Entry {
+                    number: self.entries.len() + 1,
+                    kind: *kind,
+                    name: clean(name.as_bytes()),
+                    began: at.0,
+                    ended: None,
+                    detail: None,
+                    items: Vec::new(),
+                    lines: VecDeque::new(),
+                    part: Vec::new(),
+                });
+            }
+            Event::Log { task, data, at, .. } => {
+                return self.entry_mut(*task).map(|entry| entry.log(data, at.0)).unwrap_or_default();
+            }
+            Event::Progress { task, item, current, total, at } => {
+                if let Some(entry) = self.entry_mut(*task) {
+                    move_item(
+                        entry,
+                        Item {
+                            name: clean(item.as_bytes()),
+                            current: *current,
+                            total: *total,
+                            began: at.0,
+                            moved: at.0,
+                        },
+                    );
+                }
+            }
+            Event::Finished { task, outcome, detail, at } => {
+                if let Some(entry) = self.entry_mut(*task) {
+                    entry.ended = Some((at.0, outcome.clone()));
+                    entry.detail = detail.as_ref().map(|detail| clean(detail.as_bytes()));
+                    return entry.rest(at.0).into_iter().collect();
+                }
+            }
+            Event::Warned(warning) => {
+                if !self.warnings.contains(warning) {
+                    self.warnings.push(warning.clone());
+                }
+            }
+            Event::Note { .. } => {}
+        }
+        Vec::new()
+    }
+
+    /// All tasks, the oldest first.
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// One task.
+    pub(super) fn entry(&self, task: TaskId) -> Option<&Entry> {
+        self.places.get(&task).map(|place| &self.entries[*place])
+    }
+
+    fn entry_mut(&mut self, task: TaskId) -> Option<&mut Entry> {
+        self.places.get(&task).map(|place| &mut self.entries[*place])
+    }
+
+    /// Number of tasks that ended.
+    pub(super) fn finished(&self) -> usize {
+        self.entries.iter().filter(|entry| !entry.is_running()).count()
+    }
+
+    /// Tasks that failed and wrote something.
+    pub(super) fn failed(&self) -> impl Iterator<Item = &Entry> {
+        let failed = |entry: &&Entry| matches!(entry.ended, Some((_, Outcome::Failed(_))));
+        self.entries.iter().filter(failed).filter(|entry| !entry.lines.is_empty())
+    }
+}
+
+fn move_item(entry: &mut Entry, item: Item) {
+    match entry.items.iter_mut().find(|known| known.name == item.name) {
+        Some(known) => *known = Item { began: known.began, ..item },
+        None => entry.items.push(item),
+    }
+}
+
+/// The last words of failed tasks, so that nobody has to scroll for them.
+pub(super) fn last_words(board: &Board) -> String {
+    let mut out = String::new();
+    for entry in board.failed() {
+        out.push_str(&format!("------\n > {}:\n", entry.name));
+        for (since, line) in &entry.lines {
+            out.push_str(&format!("{:.3} {line}\n", since.as_secs_f64()));
+        }
+        out.push_str("------\n");
+    }
+    out
+}
+
+/// A warning as one line: `warning: message (FILE:LINE, rule)`.
+pub(super) fn warning_line(warning: &Warning) -> String {
+    let place = match (&warning.file, warning.line) {
+        (Some(file), Some(line)) => format!("{file}:{line}"),
+        (Some(file), None) => file.clone(),
+        _ => String::new(),
+    };
+    let rule = warning.rule.clone().unwrap_or_default();
+    let beside: Vec<&str> =
+        [place.as_str(), rule.as_str()].into_iter().filter(|text| !text.is_empty()).collect();
+    let beside = if beside.is_empty() { String::new() } else { format!(" ({})", beside.join(", ")) };
+    clean(format!("{}{beside}", warning.message).as_bytes())
+}

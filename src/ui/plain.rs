@@ -1,0 +1,173 @@
+//! Lines for logs: each says by its number which task it belongs to, so that parallel tasks stay readable.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use crate::report::{Event, Outcome, TaskId};
+use crate::ui::board::{Board, Entry, Item, last_words, warning_line};
+use crate::ui::clean;
+use crate::ui::format;
+use crate::ui::palette::{Palette, paint};
+use crate::ui::renderer::Draw;
+
+/// How often a running transfer says how far it is.
+const TRANSFER_EVERY: Duration = Duration::from_secs(5);
+
+/// The plain face.
+#[derive(Debug)]
+pub(super) struct Plain {
+    board: Board,
+    palette: Palette,
+    /// The task whose lines were written last, and whether it has ended.
+    current: Option<(TaskId, bool)>,
+    told: BTreeMap<(TaskId, String), Duration>,
+}
+
+impl Plain {
+    pub(super) fn new(palette: Palette) -> Self {
+        Self { board: Board::default(), palette, current: None, told: BTreeMap::new() }
+    }
+
+    /// Says which task the next line is about, if it is another than before.
+    fn turn_to(&mut self, task: TaskId, out: &mut dyn Write) -> io::Result<()> {
+        let before = self.current.replace((task, false));
+        match before {
+            Some((id, _)) if id == task => return Ok(()),
+            Some((id, false)) => {
+                if let Some(entry) = self.board.entry(id) {
+                    writeln!(out, "#{} …\n", entry.number)?;
+                }
+            }
+            Some((_, true)) => writeln!(out)?,
+            None => {}
+        }
+        match self.board.entry(task) {
+            Some(entry) => writeln!(out, "#{} {}", entry.number, paint(self.palette.heading, &entry.name)),
+            None => Ok(()),
+        }
+    }
+
+    fn lines(&self, task: TaskId, lines: &[(Duration, String)], out: &mut dyn Write) -> io::Result<()> {
+        let Some(entry) = self.board.entry(task) else { return Ok(()) };
+        for (since, line) in lines {
+            writeln!(out, "#{} {:.3} {line}", entry.number, since.as_secs_f64())?;
+        }
+        Ok(())
+    }
+
+    /// A transfer is told when it is done, and now and then before.
+    fn transfer(&mut self, task: TaskId, item: &str, out: &mut dyn Write) -> io::Result<()> {
+        let Some(entry) = self.board.entry(task) else { return Ok(()) };
+        let Some(item) = entry.items.iter().find(|known| known.name == item) else { return Ok(()) };
+        let last = self.told.get(&(task, item.name.clone())).copied().unwrap_or(item.began);
+        if !item.is_done() && item.moved.saturating_sub(last) < TRANSFER_EVERY {
+            return Ok(());
+        }
+        let (line, key, moved) = (item_line(entry, item), (task, item.name.clone()), item.moved);
+        self.told.insert(key, moved);
+        self.turn_to(task, out)?;
+        writeln!(out, "{line}")
+    }
+
+    fn finished(
+        &mut self,
+        task: TaskId,
+        outcome: &Outcome,
+        at: Duration,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        self.turn_to(task, out)?;
+        self.current = Some((task, true));
+        let Some(entry) = self.board.entry(task) else { return Ok(()) };
+        let palette = &self.palette;
+        let detail = entry.detail.as_ref().map(|detail| format!(" {detail}")).unwrap_or_default();
+        let words = match outcome {
+            Outcome::Done => format!("DONE {}{detail}", format::duration(entry.took(at))),
+            Outcome::Cached => format!("{}{detail}", paint(palette.faint, "CACHED")),
+            Outcome::Cancelled => paint(palette.warning, "CANCELED"),
+            Outcome::Failed(message) => {
+                paint(palette.error, format_args!("ERROR: {}", clean(message.as_bytes())))
+            }
+        };
+        writeln!(out, "#{} {words}", entry.number)
+    }
+}
+
+/// `#N sha256:… 5MB / 20MB 1.2s`.
+fn item_line(entry: &Entry, item: &Item) -> String {
+    let mut line = format!("#{}", entry.number);
+    if !item.name.is_empty() {
+        line.push_str(&format!(" {}", item.name));
+    }
+    line.push_str(&format!(" {}", format::size(item.current)));
+    if let Some(total) = item.total {
+        line.push_str(&format!(" / {}", format::size(total)));
+    }
+    line.push_str(&format!(" {}", format::duration(item.moved.saturating_sub(item.began))));
+    if item.is_done() {
+        line.push_str(" done");
+    }
+    line
+}
+
+impl Draw for Plain {
+    fn event(&mut self, event: &Event, _wall: Duration, out: &mut dyn Write) -> io::Result<()> {
+        let warnings = self.board.warnings.len();
+        let lines = self.board.take(event);
+        match event {
+            Event::Started { task, .. } => self.turn_to(*task, out),
+            Event::Log { task, .. } if lines.is_empty() => {
+                debug_assert!(self.board.entry(*task).is_some(), "a log of a task that never began");
+                Ok(())
+            }
+            Event::Log { task, .. } => {
+                self.turn_to(*task, out)?;
+                self.lines(*task, &lines, out)
+            }
+            Event::Progress { task, item, .. } => self.transfer(*task, &clean(item.as_bytes()), out),
+            Event::Finished { task, outcome, at, .. } => {
+                if !lines.is_empty() {
+                    self.turn_to(*task, out)?;
+                    self.lines(*task, &lines, out)?;
+                }
+                self.finished(*task, outcome, at.0, out)
+            }
+            Event::Warned(warning) if self.board.warnings.len() > warnings => {
+                writeln!(out, "{} {}", paint(self.palette.warning, "warning:"), warning_line(warning))
+            }
+            Event::Warned(_) => Ok(()),
+            Event::Note { message } => writeln!(out, "{}", clean(message.as_bytes())),
+        }
+    }
+
+    fn close(&mut self, _now: Duration, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(last_words(&self.board).as_bytes())
+    }
+}
+
+/// The quiet face: warnings, and nothing else.
+#[derive(Debug, Default)]
+pub(super) struct Quiet {
+    board: Board,
+    palette: Palette,
+}
+
+impl Quiet {
+    pub(super) fn new(palette: Palette) -> Self {
+        Self { board: Board::default(), palette }
+    }
+}
+
+impl Draw for Quiet {
+    fn event(&mut self, event: &Event, _wall: Duration, out: &mut dyn Write) -> io::Result<()> {
+        let before = self.board.warnings.len();
+        if let Event::Warned(warning) = event {
+            self.board.take(event);
+            if self.board.warnings.len() > before {
+                writeln!(out, "{} {}", paint(self.palette.warning, "warning:"), warning_line(warning))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -5,6 +5,7 @@
 //! that is what everybody's digests are made of. What is written is canonical: compact JSON with sorted keys, so that
 //! equal values have equal digests. What was read from elsewhere keeps its own bytes; it is never written again.
 
+pub mod archive;
 pub mod compress;
 pub mod layer;
 pub mod media;

@@ -1,0 +1,162 @@
+//! Go's maps with string keys: shared, changed in place, read in byte order of their keys.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::{Text, Value, dismantle};
+
+/// The entries of a map in byte order of their keys.
+pub type Entries = BTreeMap<Text, Value>;
+
+/// The Go type of a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapKind {
+    /// `map[string]interface {}`.
+    Any,
+    /// `map[string]string`, as `split` makes.
+    Strings,
+    /// A named type over `map[string]interface {}`, such as `chartutil.Values`.
+    Named(&'static str),
+}
+
+impl MapKind {
+    /// The type's name, as `%T` prints it.
+    pub fn type_name(self) -> &'static str {
+        match self {
+            Self::Any => "map[string]interface {}",
+            Self::Strings => "map[string]string",
+            Self::Named(name) => name,
+        }
+    }
+}
+
+/// A map. Clones share their entries, as Go's maps do.
+#[derive(Clone, Debug)]
+pub struct Map(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    entries: RwLock<Entries>,
+    kind: MapKind,
+    nil: bool,
+}
+
+impl Map {
+    /// An empty `map[string]interface {}`.
+    pub fn new() -> Self {
+        Self::from_entries(Entries::new())
+    }
+
+    /// A `map[string]interface {}`.
+    pub fn from_entries(entries: Entries) -> Self {
+        Self::typed(entries, MapKind::Any)
+    }
+
+    /// A map of another type; the caller sees to it that the values fit.
+    pub fn typed(entries: Entries, kind: MapKind) -> Self {
+        Self(Arc::new(Inner { entries: RwLock::new(entries), kind, nil: false }))
+    }
+
+    /// A nil map: empty, `null` in JSON, and never written to.
+    pub fn nil(kind: MapKind) -> Self {
+        Self(Arc::new(Inner { entries: RwLock::default(), kind, nil: true }))
+    }
+
+    /// The map's type.
+    pub fn kind(&self) -> MapKind {
+        self.0.kind
+    }
+
+    /// Whether it is Go's nil map.
+    pub fn is_nil(&self) -> bool {
+        self.0.nil
+    }
+
+    fn lock(&self) -> RwLockReadGuard<'_, Entries> {
+        self.0.entries.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_mut(&self) -> RwLockWriteGuard<'_, Entries> {
+        self.0.entries.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The value of `key`.
+    pub fn get(&self, key: &[u8]) -> Option<Value> {
+        self.lock().get(key).cloned()
+    }
+
+    /// Whether `key` is there, be it with null.
+    pub fn contains(&self, key: &[u8]) -> bool {
+        self.lock().contains_key(key)
+    }
+
+    /// Sets `key`, in every clone of this map.
+    pub fn insert(&self, key: impl Into<Text>, value: Value) {
+        let old = self.lock_mut().insert(key.into(), value);
+        drop(old);
+    }
+
+    /// Removes `key`, in every clone of this map.
+    pub fn remove(&self, key: &[u8]) -> Option<Value> {
+        self.lock_mut().remove(key)
+    }
+
+    /// Number of entries.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// A copy of the entries as they are now.
+    pub fn entries(&self) -> Vec<(Text, Value)> {
+        self.lock().iter().map(|(k, v)| (k.clone(), v.clone())).collect()
+    }
+
+    /// The keys as they are now.
+    pub fn keys(&self) -> Vec<Text> {
+        self.lock().keys().cloned().collect()
+    }
+
+    /// Whether both are the same map in memory.
+    pub fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The same entries under another type's name; still shared only if the type is the same already.
+    #[must_use]
+    pub fn retyped(&self, kind: MapKind) -> Self {
+        if self.0.kind == kind { self.clone() } else { Self::typed(self.lock().clone(), kind) }
+    }
+
+    pub(super) fn take_children(self, pending: &mut Vec<Value>) {
+        if let Ok(inner) = Arc::try_unwrap(self.0) {
+            let entries = std::mem::take(&mut *inner.entries.write().unwrap_or_else(PoisonError::into_inner));
+            pending.extend(entries.into_values());
+        }
+    }
+}
+
+impl Default for Map {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let entries = self.entries.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if entries.values().any(|v| matches!(v, Value::List(_) | Value::Map(_))) {
+            dismantle(std::mem::take(entries).into_values().collect());
+        }
+    }
+}
+
+impl FromIterator<(Text, Value)> for Map {
+    fn from_iter<I: IntoIterator<Item = (Text, Value)>>(entries: I) -> Self {
+        Self::from_entries(entries.into_iter().collect())
+    }
+}

@@ -54,7 +54,10 @@ impl Writer {
             Value::Float(f) => match format_json_float(*f) {
                 Some(text) => self.out.extend_from_slice(text.as_bytes()),
                 None => {
-                    return Err(Error::Write(format!("json: unsupported value: {}", super::format_float(*f))));
+                    return Err(Error::Write(format!(
+                        "json: unsupported value: {}",
+                        super::format_float(*f)
+                    )));
                 }
             },
             Value::Str(text) => self.string(text),
@@ -345,7 +348,9 @@ impl Reader<'_> {
         let text = String::from_utf8_lossy(&self.text[start..self.at]).into_owned();
         match text.parse::<f64>() {
             Ok(f) if f.is_finite() => Ok(Value::Float(f)),
-            _ => Err(Error::Json(format!("json: cannot unmarshal number {text} into Go value of type float64"))),
+            _ => Err(Error::Json(format!(
+                "json: cannot unmarshal number {text} into Go value of type float64"
+            ))),
         }
     }
 

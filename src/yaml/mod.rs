@@ -11,8 +11,8 @@
 //!
 //! Rejected: serde (would need a second tree and loses number kinds), `Rc` (values live in async code).
 
-pub mod json;
 mod error;
+pub mod json;
 mod number;
 mod read;
 mod resolve;
@@ -25,7 +25,7 @@ pub use number::{format_float, format_json_float};
 pub use read::{Options, read, read_all, read_map};
 pub use sort::natural_order;
 pub use value::{
-    Entries, IntKind, Kind, List, ListKind, MAX_DEPTH, Map, MapKind, Method, Object, Param, Text, UintKind, Value,
-    deep_copy, deep_equal,
+    Entries, IntKind, Kind, List, ListKind, MAX_DEPTH, Map, MapKind, Method, Object, Param, Text, UintKind,
+    Value, deep_copy, deep_equal,
 };
 pub use write::{Style, write, write_with};

@@ -207,7 +207,8 @@ impl<'t> Reader<'t> {
         match event.data {
             EventData::Scalar { anchor, tag, value, plain_implicit, style, .. } => {
                 self.count(1, 0);
-                let node = self.scalar(tag.as_deref(), value, plain_implicit && style == ScalarStyle::Plain, line);
+                let node =
+                    self.scalar(tag.as_deref(), value, plain_implicit && style == ScalarStyle::Plain, line);
                 if let Some(name) = anchor {
                     self.anchors.insert(name, Anchor::Done { value: node.value.clone(), nodes: 1 });
                 }
@@ -403,7 +404,9 @@ impl<'t> Reader<'t> {
         if fits {
             return scalar;
         }
-        if let (Scalar::Int(_), "float", Some((negative, n))) = (&scalar, tag, integer(&text.replace('_', ""))) {
+        if let (Scalar::Int(_), "float", Some((negative, n))) =
+            (&scalar, tag, integer(&text.replace('_', "")))
+        {
             #[allow(clippy::cast_precision_loss, reason = "asked for as a float")]
             return Scalar::Float(if negative { -(n as f64) } else { n as f64 });
         }
@@ -474,7 +477,10 @@ mod tests {
     fn scalars_keys_and_merges() {
         for (text, want) in [
             ("a: yes\ny: 1\n1: x\n1.5: z", r#"{"1":"x","1.5":"z","a":true,"true":1}"#),
-            ("y: 3\nb: &b {y: 1, z: 2}\nc: {z: 5, <<: *b}", r#"{"b":{"true":1,"z":2},"c":{"true":1,"z":2},"true":3}"#),
+            (
+                "y: 3\nb: &b {y: 1, z: 2}\nc: {z: 5, <<: *b}",
+                r#"{"b":{"true":1,"z":2},"c":{"true":1,"z":2},"true":3}"#,
+            ),
             ("- 2024-01-02\n- 010\n- ~\n- \"1\"\n- !!str 1", r#"["2024-01-02",8,null,"1","1"]"#),
             ("a: 1\na: 2", r#"{"a":2}"#),
             ("", "null"),

@@ -29,8 +29,12 @@ pub(super) fn resolve(text: &str) -> Scalar {
 
 fn word(text: &str) -> Scalar {
     match text {
-        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Scalar::Bool(true),
-        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => Scalar::Bool(false),
+        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
+            Scalar::Bool(true)
+        }
+        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
+            Scalar::Bool(false)
+        }
         "~" | "null" | "Null" | "NULL" => Scalar::Null,
         _ => Scalar::Str,
     }
@@ -78,7 +82,8 @@ pub(super) fn integer(text: &str) -> Option<(bool, u64)> {
         b'+' => (false, &text[1..]),
         _ => (false, text),
     };
-    let lower = |p: &str| digits.len() > 2 && digits.is_char_boundary(2) && digits[..2].eq_ignore_ascii_case(p);
+    let lower =
+        |p: &str| digits.len() > 2 && digits.is_char_boundary(2) && digits[..2].eq_ignore_ascii_case(p);
     let (radix, digits) = if lower("0x") {
         (16, &digits[2..])
     } else if lower("0o") {
@@ -236,7 +241,8 @@ pub(super) fn is_base60(text: &str) -> bool {
     let b = if let [b'+' | b'-', tail @ ..] = b { tail } else { b };
     let Some(first) = b.iter().position(|c| *c == b':') else { return false };
     let head = &b[..first];
-    if !head.first().is_some_and(u8::is_ascii_digit) || !head.iter().all(|c| c.is_ascii_digit() || *c == b'_') {
+    if !head.first().is_some_and(u8::is_ascii_digit) || !head.iter().all(|c| c.is_ascii_digit() || *c == b'_')
+    {
         return false;
     }
     let rest = &b[first..];

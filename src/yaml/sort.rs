@@ -75,9 +75,7 @@ fn sort_with<T>(keys: &mut Vec<T>, compare: impl Fn(&T, &T) -> Ordering) {
         let mut merged = Vec::with_capacity(order.len());
         for pair in order.chunks(width * 2) {
             let (left, right) = pair.split_at(width.min(pair.len()));
-            merge(left, right, &mut merged, |a, b| {
-                compare(&keys[*b], &keys[*a]) == Ordering::Less
-            });
+            merge(left, right, &mut merged, |a, b| compare(&keys[*b], &keys[*a]) == Ordering::Less);
         }
         order = merged;
         width *= 2;
@@ -86,7 +84,12 @@ fn sort_with<T>(keys: &mut Vec<T>, compare: impl Fn(&T, &T) -> Ordering) {
     keys.extend(order.into_iter().filter_map(|i| slots[i].take()));
 }
 
-fn merge(left: &[usize], right: &[usize], out: &mut Vec<usize>, right_first: impl Fn(&usize, &usize) -> bool) {
+fn merge(
+    left: &[usize],
+    right: &[usize],
+    out: &mut Vec<usize>,
+    right_first: impl Fn(&usize, &usize) -> bool,
+) {
     let (mut i, mut j) = (0, 0);
     while i < left.len() && j < right.len() {
         if right_first(&left[i], &right[j]) {

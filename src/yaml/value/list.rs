@@ -100,7 +100,11 @@ impl List {
         if self.0.kind != ListKind::Byte {
             return None;
         }
-        self.0.values.iter().map(|v| if let Value::Uint(b, _) = v { u8::try_from(*b).ok() } else { None }).collect()
+        self.0
+            .values
+            .iter()
+            .map(|v| if let Value::Uint(b, _) = v { u8::try_from(*b).ok() } else { None })
+            .collect()
     }
 
     pub(super) fn take_children(self, pending: &mut Vec<Value>) {

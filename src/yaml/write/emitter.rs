@@ -143,7 +143,7 @@ impl Emitter {
     }
 
     fn write_plain(&mut self, text: &str, fold: bool) {
-        if !self.whitespace && !(text.is_empty() && self.style == Style::Pretty) {
+        if !(self.whitespace || text.is_empty() && self.style == Style::Pretty) {
             self.put(' ');
         }
         if !fold || self.column.saturating_add(text.len()) <= self.width {

@@ -126,7 +126,9 @@ impl Writer {
     }
 
     fn key(&mut self, key: &str, raw: &Text) -> Result<(), Error> {
-        if self.style == Style::Kubernetes && key.len() > 1000 && json_length(raw) > 1024 {
+        // A JSON key may neither be longer than a simple key of YAML nor hold a raw line break.
+        let kubernetes = self.style == Style::Kubernetes;
+        if kubernetes && (key.contains('\u{85}') || key.len() > 1000 && json_length(raw) > 1024) {
             return Err(Error::Write("yaml: did not find expected ',' or '}'".to_owned()));
         }
         self.emitter.next_line();
@@ -219,7 +221,7 @@ fn json_length(key: &Text) -> usize {
 fn base64_lines(bytes: &[u8]) -> String {
     use base64::Engine as _;
     let text = base64::engine::general_purpose::STANDARD.encode(bytes);
-    if text.len() / 70 + 1 <= 1 {
+    if text.len() < 70 {
         return text;
     }
     let mut out = String::with_capacity(text.len() + text.len() / 70 + 1);
@@ -241,7 +243,10 @@ mod tests {
     #[test]
     fn layout() {
         let value = Value::map([
-            ("list", Value::list(vec![Value::map([("a", Value::Float(1e6)), ("b", Value::Null)]), "x: y".into()])),
+            (
+                "list",
+                Value::list(vec![Value::map([("a", Value::Float(1e6)), ("b", Value::Null)]), "x: y".into()]),
+            ),
             ("empty", Value::list(vec![])),
             ("yes", "on".into()),
             ("text", "a\n b\n".into()),

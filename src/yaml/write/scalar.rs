@@ -75,7 +75,21 @@ fn analyze(text: &str, style: Style) -> Allowed {
         indicators |= if first {
             matches!(
                 c,
-                '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`'
+                '#' | ','
+                    | '['
+                    | ']'
+                    | '{'
+                    | '}'
+                    | '&'
+                    | '*'
+                    | '!'
+                    | '|'
+                    | '>'
+                    | '\''
+                    | '"'
+                    | '%'
+                    | '@'
+                    | '`'
             ) || before_blank && matches!(c, '?' | ':' | '-')
         } else {
             c == ':' && before_blank || c == '#' && after_blank

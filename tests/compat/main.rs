@@ -1,0 +1,3 @@
+//! Our output against goldens that the reference tools produced.
+
+mod yaml;

@@ -1,0 +1,46 @@
+//! YAML against `sigs.k8s.io/yaml` and go-yaml version 3 (`tests/oracles/helm`).
+
+use lapstrake::yaml::{self, Style, json};
+use serde_json::Value as Json;
+
+fn vectors(text: &str) -> Vec<Json> {
+    text.lines().map(|line| serde_json::from_str(line).expect("a golden is a line of JSON")).collect()
+}
+
+fn field<'v>(vector: &'v Json, name: &str) -> &'v str {
+    vector[name].as_str().unwrap_or("")
+}
+
+fn report(what: &str, failures: &[String], total: usize) {
+    assert!(
+        failures.is_empty(),
+        "{} of {total} {what} vectors differ:\n{}",
+        failures.len(),
+        failures[..failures.len().min(25)].join("\n\n")
+    );
+}
+
+#[test]
+fn writing() {
+    let vectors = vectors(include_str!("../../../fixtures/compat/yaml/write.jsonl"));
+    let mut failures = Vec::new();
+    for vector in &vectors {
+        let value = json::read(field(vector, "json").as_bytes()).unwrap();
+        let got = match yaml::write(&value) {
+            Ok(text) => String::from_utf8(text).unwrap(),
+            Err(_) => "error".to_owned(),
+        };
+        let want = if vector["err"].is_string() { "error" } else { field(vector, "out") };
+        if got != want {
+            failures.push(format!("{}\n  want {want:?}\n  got  {got:?}", field(vector, "json")));
+        }
+        if vector["pretty"].is_string() {
+            let got = String::from_utf8(yaml::write_with(&value, Style::Pretty).unwrap()).unwrap();
+            let want = field(vector, "pretty");
+            if got != want {
+                failures.push(format!("pretty {}\n  want {want:?}\n  got  {got:?}", field(vector, "json")));
+            }
+        }
+    }
+    report("writing", &failures, vectors.len());
+}

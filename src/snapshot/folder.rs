@@ -1,8 +1,8 @@
 //! A directory held open, and what can be done to the names in it. Nothing here follows a link.
 
+use crate::host::fs::File;
 use std::ffi::{CStr, CString, OsStr};
 use std::fmt::Write as _;
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;

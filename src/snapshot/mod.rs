@@ -21,19 +21,34 @@
 //! Rejected: unpacking into chains (serial, one copy per image), keeping the tars (doubles the store), opaque marks in
 //! committed layers (explicit whiteouts say the same and every tool reads them).
 
-pub mod copy;
 pub mod rooted;
-pub mod tree;
 
+mod apply;
+mod attributes;
+mod chain;
+mod diff;
 mod error;
+mod flat;
 mod folder;
+mod patch;
+mod probe;
+mod record;
+mod scratch;
 mod store;
+mod transfer;
+mod unpack;
 mod view;
 mod writable;
 
 pub use error::Error;
-pub use store::{Choice, LayerInfo, Method, Origin, Snapshots, Unpacked, id_map_key};
+pub use record::{LayerInfo, Origin};
+pub use store::{Choice, Method, Snapshots, id_map_key};
 pub use view::View;
 pub use writable::{Committed, DiffOptions, Writable};
 
 type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[cfg(test)]
+mod elevated;
+#[cfg(test)]
+mod tests;

@@ -3,9 +3,9 @@
 //! The kernel does it (`openat2` with `RESOLVE_IN_ROOT`, Linux 5.6); where it is missing or forbidden by a seccomp
 //! profile, the path is walked a component at a time. Both ways pass the same tests.
 
+use crate::host::fs::File;
 use std::collections::VecDeque;
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use crate::snapshot::folder::{Folder, Node, node_of};
+use crate::snapshot::folder::{Folder, node_of};
 use crate::snapshot::{Error, Result};
 
 /// As many links as the kernel follows.
@@ -62,11 +62,6 @@ impl Rooted {
     pub fn open(root: &Path) -> Result<Self> {
         let folder = Folder::at(root).map_err(|e| Error::system("open directory", root, e))?;
         Ok(Self { root: folder, path: root.to_owned(), walk: WALK.load(Ordering::Relaxed) })
-    }
-
-    /// The root itself.
-    pub(super) fn root(&self) -> &Folder {
-        &self.root
     }
 
     /// Where `path` is in the host's tree, for messages only.
@@ -132,13 +127,12 @@ impl Rooted {
         match (&walked.leaf, walked.directories.last()) {
             (Some((_, name)), last) => {
                 let directory = last.map_or(&self.root, |(folder, _)| folder);
-                let opened = rustix::fs::openat(
+                rustix::fs::openat(
                     directory,
                     OsStr::from_bytes(name),
                     flags | OFlags::NOFOLLOW,
                     Mode::empty(),
-                );
-                opened
+                )
             }
             (None, last) => {
                 let directory = last.map_or(&self.root, |(folder, _)| folder);
@@ -164,14 +158,6 @@ impl Rooted {
             None => self.root.duplicate()?,
         };
         Ok((folder, place))
-    }
-
-    /// What stands at a path, links followed inside; `None` if nothing.
-    pub(super) fn look(&self, path: &Path) -> Result<Option<Node>, Errno> {
-        match self.open_at(path, OFlags::PATH) {
-            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
-            other => node_of(other?).map(Some),
-        }
     }
 
     /// Walks a path a component at a time.
@@ -274,7 +260,6 @@ mod tests {
             assert!(rooted.read("etc/passwd", 3).is_err());
             assert_eq!(rooted.resolve("winding").unwrap().unwrap(), Path::new("etc/passwd"));
             assert_eq!(rooted.resolve("/").unwrap().unwrap(), Path::new(""));
-            assert!(rooted.look(Path::new("dir")).unwrap().unwrap().is_dir());
             let unfollowed = rooted.open_at(Path::new("dir"), OFlags::PATH | OFlags::NOFOLLOW).unwrap();
             assert!(node_of(unfollowed).unwrap().is_link());
         }

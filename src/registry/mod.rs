@@ -27,6 +27,4 @@ pub use client::Client;
 pub use credentials::{Credential, Credentials, Stored};
 pub use error::{Answer, Cause, Error, Story};
 pub use options::{ClientOptions, Mirror, Retry, Timeouts};
-pub use transfer::{
-    BlobRequest, BlobSink, BlobSource, FileSource, MemorySink, Pulled, Pushed, PushedManifest, Referrers, Resolved,
-};
+pub use transfer::{BlobRequest, BlobSink, BlobSource, FileSource, MemorySink, Pulled, Pushed, Resolved};

@@ -123,8 +123,6 @@ pub struct BlobRequest<'a> {
     pub digest: &'a BlobDigest,
     /// Its size in bytes, as its descriptor says.
     pub size: u64,
-    /// Other places that have it (`urls` of the descriptor), asked after the registry and without credentials.
-    pub urls: &'a [String],
     /// Repositories that may have it already. Those on the same registry are offered for a mount, best first.
     pub mount_from: &'a [Reference],
     /// The task that reports the progress, item by the digest's short form.
@@ -132,9 +130,9 @@ pub struct BlobRequest<'a> {
 }
 
 impl<'a> BlobRequest<'a> {
-    /// A request without other places, mounts and progress.
+    /// A request without mounts and progress.
     pub fn new(repository: &'a Reference, digest: &'a BlobDigest, size: u64) -> Self {
-        Self { repository, digest, size, urls: &[], mount_from: &[], task: None }
+        Self { repository, digest, size, mount_from: &[], task: None }
     }
 }
 
@@ -169,18 +167,4 @@ pub enum Pushed {
     Mounted(Reference),
     /// It was sent.
     Uploaded,
-}
-
-/// A manifest that was pushed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PushedManifest {
-    /// Its digest.
-    pub digest: ManifestDigest,
-}
-
-/// Manifests that name another one as their subject.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Referrers {
-    /// Their descriptors, as the registry's index lists them.
-    pub descriptors: Vec<serde_json::Value>,
 }

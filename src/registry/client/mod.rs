@@ -1,53 +1,256 @@
-//! The client.
+//! The client: what can be asked of a registry.
+//!
+//! Each method repeats what may be repeated (`trouble`), one try being an `exchange` with authorization (`auth`),
+//! redirects and a watchdog (`flow`) over pooled connections (`transport`). `read`, `pull`, `push`, `chunks`, `list`
+//! and `remove` hold the methods.
 
-use std::path::Path;
+mod auth;
+mod chunks;
+mod exchange;
+mod flow;
+mod list;
+mod peer;
+mod pull;
+mod push;
+mod read;
+mod referrers;
+mod remove;
+mod transport;
+mod trouble;
 
-use crate::base::{BlobDigest, ManifestDigest, Reference};
-use crate::registry::{
-    BlobRequest, BlobSink, BlobSource, ClientOptions, Error, Pulled, Pushed, PushedManifest, Referrers, Resolved,
-};
-use crate::report::{Context, Task};
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// A client for any number of registries; cheap to clone, keeps connections, schemes and tokens.
+use http::Method;
+
+use self::exchange::Call;
+use self::flow::{Meter, Stalled, watched};
+use self::peer::Peer;
+use self::transport::Transports;
+use self::trouble::{Again, Tries, Trouble, broken};
+use crate::base::Reference;
+use crate::registry::wire::{self, Challenge, Endpoint, Scheme, Scopes};
+use crate::registry::{Cause, ClientOptions, Error, Story};
+use crate::report::Context;
+
+/// Statuses that answer a ping. Some registries have no `/v2/` for those who are not logged in, or none at all.
+const PING: &[u16] = &[200, 403, 404];
+
+/// A client for any number of registries; cheap to clone. Clones share connections, tokens and limits.
 ///
-/// All methods stop with `Error::Cancelled` soon after `cx.cancel` is cancelled, and repeat what may be repeated.
+/// All methods need a tokio runtime, stop with [`Error::Cancelled`] soon after `cx.cancel` was cancelled, and repeat
+/// what may be repeated. At most `cx.limits.transfers` requests to one registry are under way at once, so callers may
+/// start as many transfers as they like.
 #[derive(Clone)]
 pub struct Client {
-    inner: std::sync::Arc<ClientOptions>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    options: ClientOptions,
+    transports: Transports,
+    peers: tokio::sync::Mutex<BTreeMap<String, Arc<Peer>>>,
+    said: Mutex<BTreeSet<String>>,
+}
+
+impl Inner {
+    /// Whether `text` was not said before.
+    fn first_time(&self, text: String) -> bool {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).insert(text)
+    }
+}
+
+/// A place a repository can be read from: the registry itself or a mirror of it.
+struct Place {
+    peer: Arc<Peer>,
+    repository: String,
+    /// The registry a mirror stands for.
+    upstream: Option<String>,
+}
+
+impl Place {
+    fn url(&self, path: &str) -> url::Url {
+        let query = self.upstream.as_ref().map(|upstream| format!("ns={upstream}"));
+        self.peer.endpoint.url(&format!("{}/{path}", self.repository), query.as_deref())
+    }
 }
 
 impl Client {
-    pub fn new(options: ClientOptions) -> Result<Self, Error> { todo!() }
-    /// `GET /v2/` with credentials: does the registry answer and accept who we are?
-    pub async fn ping(&self, cx: &Context, registry: &str) -> Result<(), Error> { todo!() }
-    /// What a reference stands for: HEAD (GET where HEAD does not tell). A cheap question; body not read.
-    pub async fn resolve(&self, cx: &Context, reference: &Reference) -> Result<Resolved, Error> { todo!() }
-    /// The manifest or index, verified.
-    pub async fn manifest(&self, cx: &Context, reference: &Reference) -> Result<Pulled, Error> { todo!() }
-    /// The blob's size if the repository has it.
-    pub async fn blob_exists(&self, cx: &Context, repository: &Reference, digest: &BlobDigest) -> Result<Option<u64>, Error> { todo!() }
-    /// Pulls into `sink`, from `sink.position()` on, and compares size and digest.
-    pub async fn pull_blob(&self, cx: &Context, blob: &BlobRequest<'_>, sink: &mut dyn BlobSink) -> Result<(), Error> { todo!() }
-    /// Small blob into memory (image configurations).
-    pub async fn blob_bytes(&self, cx: &Context, blob: &BlobRequest<'_>) -> Result<Vec<u8>, Error> { todo!() }
-    /// Only a mount, no upload: true if `to` has it now.
-    pub async fn mount_blob(&self, cx: &Context, blob: &BlobRequest<'_>) -> Result<bool, Error> { todo!() }
-    /// HEAD, else mount from `blob.mount_from`, else upload.
-    pub async fn push_blob(&self, cx: &Context, blob: &BlobRequest<'_>, source: &dyn BlobSource) -> Result<Pushed, Error> { todo!() }
-    /// Uploads bytes whose digest and length are not known beforehand, in chunks; hashes them on the way.
-    pub async fn push_stream(&self, cx: &Context, repository: &Reference, source: &dyn BlobSource, task: Option<&Task>) -> Result<(BlobDigest, u64), Error> { todo!() }
-    /// PUT by tag or by digest (which must be that of `bytes`); keeps the referrers fallback tag when a subject is named.
-    pub async fn push_manifest(&self, cx: &Context, reference: &Reference, media_type: &str, bytes: &[u8]) -> Result<PushedManifest, Error> { todo!() }
-    /// By digest.
-    pub async fn delete_manifest(&self, cx: &Context, repository: &Reference, digest: &ManifestDigest) -> Result<(), Error> { todo!() }
-    /// By tag; `Error::Unsupported` where the registry cannot.
-    pub async fn delete_tag(&self, cx: &Context, reference: &Reference) -> Result<(), Error> { todo!() }
-    pub async fn delete_blob(&self, cx: &Context, repository: &Reference, digest: &BlobDigest) -> Result<(), Error> { todo!() }
-    pub async fn tags(&self, cx: &Context, repository: &Reference) -> Result<Vec<String>, Error> { todo!() }
-    pub async fn catalog(&self, cx: &Context, registry: &str) -> Result<Vec<String>, Error> { todo!() }
-    pub async fn referrers(&self, cx: &Context, repository: &Reference, subject: &ManifestDigest, artifact_type: Option<&str>) -> Result<Referrers, Error> { todo!() }
+    /// A client that has not spoken to anybody yet.
+    pub fn new(options: ClientOptions) -> Self {
+        let inner = Inner {
+            options,
+            transports: Transports::default(),
+            peers: tokio::sync::Mutex::default(),
+            said: Mutex::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Asks whether the registry answers and accepts the credentials found for it.
+    ///
+    /// # Errors
+    /// `Unauthorized` or `Denied` if it does not accept them; whatever keeps it from answering.
+    pub async fn ping(&self, cx: &Context, registry: &str) -> Result<(), Error> {
+        stoppable(cx, async {
+            let action = format!("log in to {registry}");
+            let peer = self.peer(cx, registry).await?;
+            let call = Call::new(&peer, Method::GET, peer.endpoint.url("", None), &action);
+            let mut tries = Tries::new(cx, self.inner.options.retry);
+            loop {
+                match self.exchange(cx, &call, PING).await {
+                    Ok(_) => return Ok(()),
+                    Err(trouble) => tries.again(trouble).await?,
+                }
+            }
+        })
+        .await
+    }
+
+    /// What is known of `registry`; finds out how to speak to it first.
+    async fn peer(&self, cx: &Context, registry: &str) -> Result<Arc<Peer>, Error> {
+        let mut peers = self.inner.peers.lock().await;
+        if let Some(peer) = peers.get(registry) {
+            return Ok(Arc::clone(peer));
+        }
+        let insecure = self.inner.options.insecure.contains(registry);
+        let peer = match Endpoint::schemes(registry, insecure) {
+            [only] => Peer::new(endpoint(registry, *only)?, cx.limits.transfers.get()),
+            schemes => {
+                let mut tries = Tries::new(cx, self.inner.options.retry);
+                loop {
+                    match self.probe(cx, registry, schemes).await {
+                        Ok(peer) => break peer,
+                        Err(trouble) => tries.again(trouble).await?,
+                    }
+                }
+            }
+        };
+        let peer = Arc::new(peer);
+        peers.insert(registry.to_owned(), Arc::clone(&peer));
+        Ok(peer)
+    }
+
+    /// The first scheme that gets an answer. The trouble, if none does, is the first one's.
+    async fn probe(&self, cx: &Context, registry: &str, schemes: &[Scheme]) -> Result<Peer, Trouble> {
+        let mut first = None;
+        for scheme in schemes {
+            match self.probe_one(cx, registry, *scheme).await {
+                Ok(peer) => return Ok(peer),
+                Err(trouble) => first = first.or(Some(trouble)),
+            }
+        }
+        Err(first.expect("there is at least one scheme"))
+    }
+
+    async fn probe_one(&self, cx: &Context, registry: &str, scheme: Scheme) -> Result<Peer, Trouble> {
+        let action = format!("connect to {registry}");
+        let peer = Peer::new(endpoint(registry, scheme)?, cx.limits.transfers.get());
+        let url = peer.endpoint.url("", None);
+        let pool = self.inner.transports.pool(&self.inner.options, &url, scheme)?;
+        let stall = self.inner.options.timeouts.stall;
+        let unreachable = |again, cause| {
+            let error = Error::Unavailable(Story::boxed(action.as_str(), registry, cause));
+            Trouble { error, again }
+        };
+        let sent = watched(stall, &Meter::default(), |_| {}, pool.get(url).send()).await;
+        let response = sent
+            .map_err(|Stalled(after)| unreachable(Again::Later, Cause::Stalled(after)))?
+            .map_err(|error| broken(&action, registry, error))?;
+        let mut reply = flow::Reply::new(response, stall, None);
+        let body = reply.body(64 << 10).await.unwrap_or_default();
+        if scheme == Scheme::Http && wire::is_plain_client_complaint(reply.status(), &body) {
+            let words = "it speaks https, not plain http".to_owned();
+            return Err(unreachable(Again::Never, Cause::Words(words)));
+        }
+        let offered = wire::challenges(reply.headers("www-authenticate"));
+        let bearer = offered.iter().find(|c| matches!(c, Challenge::Bearer { .. }));
+        if let Some(challenge) = bearer.or(offered.first()).filter(|_| reply.status() == 401) {
+            peer.remember_challenge(challenge.clone());
+        }
+        Ok(peer)
+    }
+
+    /// Where to read `reference` from, in order.
+    async fn places(&self, cx: &Context, reference: &Reference) -> Result<Vec<Place>, Error> {
+        let registry = reference.registry();
+        let mut places = Vec::new();
+        for mirror in self.inner.options.mirrors.get(registry).into_iter().flatten() {
+            let (host, prefix) = mirror.location.split_once('/').unwrap_or((&mirror.location, ""));
+            let repository = match prefix.trim_matches('/') {
+                "" => reference.repository().to_owned(),
+                prefix => format!("{prefix}/{}", reference.repository()),
+            };
+            match self.peer(cx, host).await {
+                Ok(peer) => places.push(Place { peer, repository, upstream: Some(registry.to_owned()) }),
+                Err(Error::Cancelled) => return Err(Error::Cancelled),
+                Err(error) => self.skipped(cx, host, &error),
+            }
+        }
+        let peer = match self.peer(cx, registry).await {
+            Ok(peer) => peer,
+            // The mirrors may have it even if the registry itself is out of reach.
+            Err(error) if places.is_empty() => return Err(error),
+            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            Err(_) => return Ok(places),
+        };
+        places.push(Place { peer, repository: reference.repository().to_owned(), upstream: None });
+        Ok(places)
+    }
+
+    /// Says, once per mirror, that it was passed over. That it lacks something is its right.
+    fn skipped(&self, cx: &Context, mirror: &str, error: &Error) {
+        if !error.is_not_found() && self.inner.first_time(format!("mirror\n{mirror}")) {
+            let why = error.story().map(ToString::to_string).unwrap_or_default();
+            cx.report.warn(format!("mirror {mirror} was passed over: {why}"));
+        }
+    }
+
+    /// Repeats `call` until it is answered with one of `expected`, and hands the answer to `read`, whose troubles are
+    /// repeated too.
+    async fn call<T, F>(
+        &self,
+        cx: &Context,
+        call: &Call<'_>,
+        expected: &[u16],
+        read: impl Fn(flow::Reply) -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Trouble>>,
+    {
+        let mut tries = Tries::new(cx, self.inner.options.retry);
+        loop {
+            let result = match self.exchange(cx, call, expected).await {
+                Ok(reply) => read(reply).await,
+                Err(trouble) => Err(trouble),
+            };
+            match result {
+                Ok(value) => return Ok(value),
+                Err(trouble) => tries.again(trouble).await?,
+            }
+        }
+    }
 }
-// credentials: Credentials::none(), Credentials::from_environment(), .with(host, Credential::Basic{username,password});
-//   Credentials::lookup(registry, repository) -> Result<Option<Credential>, Error> (blocking);
-//   login: ops calls client.ping with the new credentials, then Credentials::store(host, &Credential) -> Result<Stored, Error>, Credentials::erase(host).
-// serve: serve::Server::bind(addr: SocketAddr, root: &Path, serve::Options{read_only, htpasswd, ..}).await? -> Server; server.local_addr(); server.serve(CancellationToken).await
+
+fn endpoint(registry: &str, scheme: Scheme) -> Result<Endpoint, Error> {
+    Endpoint::new(registry, scheme).ok_or_else(|| {
+        let words = "it is not a host name with an optional port".to_owned();
+        Error::settings(format!("find the registry {registry:?}"), Cause::Words(words))
+    })
+}
+
+/// `work`, unless the context is cancelled before it ends.
+async fn stoppable<T>(cx: &Context, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    cx.cancel.run_until_cancelled(work).await.unwrap_or(Err(Error::Cancelled))
+}
+
+/// The scopes for reading a repository.
+fn reading(repository: &str) -> Scopes {
+    Scopes::of([wire::Scope::pull(repository)])
+}
+
+/// The scopes for writing to a repository.
+fn writing(repository: &str) -> Scopes {
+    Scopes::of([wire::Scope::push(repository)])
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path"
 	"sort"
 	"strconv"
 	"strings"
@@ -160,7 +161,7 @@ func (g *graph) exec(op *pb.Op, s *step) {
 			s.Parent = g.input(op, mount.Input)
 		} else {
 			s.Run.Script = g.document(op, mount.Input)
-			s.Run.Script.Path = mount.Dest + s.Run.Script.Path
+			s.Run.Script.Path = path.Join(mount.Dest, s.Run.Script.Path)
 		}
 	}
 }

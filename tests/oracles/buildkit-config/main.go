@@ -38,6 +38,7 @@ type answer struct {
 	Result string          `json:"result,omitempty"`
 	Error  string          `json:"error,omitempty"`
 	Line   int             `json:"line,omitempty"`
+	Last   int             `json:"last,omitempty"`
 }
 
 func main() {
@@ -130,6 +131,7 @@ func ask(q question, bases map[string]json.RawMessage) (*answer, error) {
 		if err != nil {
 			return nil, err
 		}
+		platform = platforms.Normalize(platform) // as BuildKit does with what the command line says
 		opt.TargetPlatform = &platform
 	}
 	given := &answer{question: q}
@@ -138,7 +140,8 @@ func ask(q question, bases map[string]json.RawMessage) (*answer, error) {
 		given.Error = err.Error()
 		var located *parser.LocationError
 		if errors.As(err, &located) && len(located.Locations) > 0 && len(located.Locations[0]) > 0 {
-			given.Line = located.Locations[0][0].Start.Line
+			lines := located.Locations[0]
+			given.Line, given.Last = lines[0].Start.Line, lines[len(lines)-1].End.Line
 		}
 		return given, nil
 	}

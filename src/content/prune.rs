@@ -77,6 +77,8 @@ impl Store {
     }
 
     fn kept(&self, options: &PruneOptions) -> Result<BTreeSet<BlobDigest>, Error> {
+        // Leases before names: who has ended its lease has given the name before, and is found by it.
+        let leased = if self.is_writable() { self.leased()? } else { BTreeSet::new() };
         let roots = self.index()?.manifests.into_iter().chain(options.keep.iter().cloned());
         let reach = self.reach(roots);
         for (_, error) in reach.unreadable {
@@ -88,7 +90,7 @@ impl Store {
         }
         let mut kept: BTreeSet<_> = reach.blobs.into_keys().collect();
         // What a lease keeps is followed as well: a manifest in use needs its layers.
-        for digest in if self.is_writable() { self.leased()? } else { BTreeSet::new() } {
+        for digest in leased {
             kept.extend(self.follow(&digest));
             kept.insert(digest);
         }

@@ -35,14 +35,17 @@ pub(super) struct Node {
 }
 
 impl Node {
+    /// Whether it is a directory.
     pub fn is_dir(&self) -> bool {
         self.kind == FileType::Directory
     }
 
+    /// Whether it is a regular file.
     pub fn is_file(&self) -> bool {
         self.kind == FileType::RegularFile
     }
 
+    /// Whether it is a symbolic link.
     pub fn is_link(&self) -> bool {
         self.kind == FileType::Symlink
     }

@@ -35,6 +35,7 @@ impl Scratch {
         }
     }
 
+    /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -26,11 +26,13 @@ pub(super) struct Mount {
 }
 
 impl Mount {
+    /// Mounts an overlay at `place`.
     pub fn new(layers: Layers<'_>, place: PathBuf, scratch: Option<Scratch>) -> Result<Self> {
         overlay::mount(layers, &place).map_err(|e| Error::system("mount an overlay at", &place, e))?;
         Ok(Self { place, scratch })
     }
 
+    /// Where it is mounted.
     pub fn place(&self) -> &Path {
         &self.place
     }

@@ -42,6 +42,7 @@ pub(super) struct Emitter<W: Write> {
 }
 
 impl<W: Write> Emitter<W> {
+    /// An emitter of an archive into `out`, for the tree at `tree`.
     pub fn new(out: W, epoch: Option<i64>, tree: &Path) -> Self {
         Self {
             archive: Writer::new(Sha256Writer::new(out)),
@@ -71,6 +72,7 @@ impl<W: Write> Emitter<W> {
         outcome
     }
 
+    /// Makes an error of what the system says about a path.
     pub fn fail(&self, action: &'static str, path: &[u8]) -> impl Fn(Errno) -> Error {
         let path = self.tree.join(OsStr::from_bytes(path));
         move |e| Error::system(action, &path, e)
@@ -87,6 +89,7 @@ impl<W: Write> Emitter<W> {
         Ok(entries)
     }
 
+    /// Opens a directory in `folder`; `path` is its own.
     pub fn child(&self, folder: &Folder, name: &CString, path: &[u8]) -> Result<Folder> {
         folder.child(os(name)).map_err(self.fail("open directory", path))
     }
@@ -186,6 +189,7 @@ impl<W: Write> Emitter<W> {
         Ok(entry)
     }
 
+    /// Ends the archive.
     pub fn finish(self) -> Result<Written> {
         let written = |source| unstorable(b"", source);
         let (mut out, digest, size) = self.archive.finish().map_err(written)?.finish();

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
-use super::{Credential, helper};
+use super::{Credential, program};
 use crate::host::fs;
 use crate::registry::{Cause, Error};
 
@@ -82,12 +82,12 @@ impl Config {
     pub(super) fn find(&self, keys: &[String]) -> Result<Option<Credential>, Error> {
         let helpers = self.texts("credHelpers");
         if let Some((name, key)) = hit(&helpers, keys) {
-            return helper::get(name, key);
+            return program::get(name, key);
         }
         if let Some(Value::String(store)) = self.fields.get("credsStore").filter(|s| **s != "") {
             let host = keys.last().map(String::as_str).unwrap_or_default();
             let key = if host == "docker.io" { HUB } else { host };
-            if let Some(found) = helper::get(store, key)? {
+            if let Some(found) = program::get(store, key)? {
                 return Ok(Some(found));
             }
         }

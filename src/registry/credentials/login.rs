@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::file::{Config, HUB, encode, normal_key};
-use super::{Credential, Credentials, helper};
+use super::{Credential, Credentials, program};
 use crate::host::lock::{FileLock, Sharing};
 use crate::host::{fs, random};
 use crate::registry::{Cause, Error};
@@ -40,7 +40,7 @@ impl Credentials {
         let key = server_key(registry);
         if let Some(name) = config.helper_for(registry) {
             let username = if is_token { "<token>" } else { username };
-            helper::store(&name, &key, (username, secret))?;
+            program::store(&name, &key, (username, secret))?;
             set(&mut fields, &key, json!({}));
             write_private(&path, &fields)?;
             return Ok(Stored::Helper(name));
@@ -66,7 +66,7 @@ impl Credentials {
         let _lock = locked(&path)?;
         let Some(config) = Config::read(&path)? else { return Ok(false) };
         let mut known = match config.helper_for(registry) {
-            Some(name) => helper::erase(&name, &server_key(registry))?,
+            Some(name) => program::erase(&name, &server_key(registry))?,
             None => false,
         };
         let mut fields = config.fields;

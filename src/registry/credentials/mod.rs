@@ -8,8 +8,8 @@
 //! docker/cli: cli/config; containers/image: docs/containers-auth.json.5.md.
 
 mod file;
-mod helper;
 mod login;
+mod program;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

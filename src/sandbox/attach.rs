@@ -1,6 +1,6 @@
 //! Running a command on the caller's own streams, with or without a terminal inside.
 
-use std::fs::File;
+use crate::host::fs::File;
 use std::future::Future as _;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};

@@ -45,6 +45,17 @@ impl Store {
         Ok(BlobWriter { file: self.temporary("new")?, hasher: Hasher::default(), size: 0 })
     }
 
+    /// Copies a stream into a nameless file of the store's file system, which goes away when it is closed: for what
+    /// must be read at random and cannot be.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if `reader` fails, and as [`Store::put`].
+    pub fn spool(&self, reader: &mut dyn Read) -> Result<File, Error> {
+        let mut spooled = self.temporary("spool")?;
+        io::copy(reader, &mut spooled).map_err(Error::from_stream)?;
+        spooled.file.try_clone().map_err(spooled.fail("reopen"))
+    }
+
     /// A writer that takes a layer's tar and stores its blob.
     ///
     /// # Errors

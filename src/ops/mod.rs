@@ -1,1 +1,17 @@
-//! One file per user operation.
+//! One file per user operation: a request in, a report out.
+
+pub mod image_check;
+pub mod image_du;
+pub mod image_find;
+pub mod image_history;
+pub mod image_inspect;
+pub mod image_load;
+pub mod image_ls;
+pub mod image_prune;
+pub mod image_rm;
+pub mod image_save;
+pub mod image_tag;
+pub mod unpacked;
+
+#[cfg(test)]
+mod samples;

@@ -1,5 +1,7 @@
 //! The `lap` binary: everything it does is in the library.
 
-fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lapstrake::cli::main()
 }

@@ -132,6 +132,7 @@ impl<'de> Deserialize<'de> for Digest {
 }
 
 /// A running digest.
+#[derive(Clone)]
 pub enum Hasher {
     /// SHA-256 state.
     Sha256(sha2::Sha256),

@@ -1,1 +1,100 @@
-//! The command line.
+//! The command line: arguments become requests, reports become words, failures become exit codes.
+//!
+//! One file per command; each has its clap `Args` and one `run`. Nothing below this folder knows clap.
+
+mod doctor;
+mod image;
+mod output;
+mod session;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::base::Failure;
+use crate::ui::{self, Choice, LogFormat, Progress};
+
+use output::Format;
+use session::{Needs, Session};
+
+type Result<T = ExitCode> = std::result::Result<T, Failure>;
+
+/// Build container images from Dockerfiles and deliver them, with no daemon and no root.
+#[derive(Parser, Debug)]
+#[command(name = "lap", version, max_term_width = 110, arg_required_else_help = true)]
+struct Lap {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags of every command.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct Global {
+    /// How to show what happens: auto, plain, tty, quiet, rawjson or none [env: LAP_PROGRESS, BUILDKIT_PROGRESS]
+    #[arg(long, global = true, value_name = "KIND", help_heading = "Global options")]
+    progress: Option<Progress>,
+    /// How progress and errors are written: text or json
+    #[arg(long, global = true, value_name = "FORMAT", env = "LAP_LOG_FORMAT", default_value = "text")]
+    #[arg(help_heading = "Global options", hide_env_values = true)]
+    log_format: LogFormat,
+    /// How many steps may run at once [default: number of processors]
+    #[arg(long, global = true, value_name = "N", env = "LAP_JOBS", help_heading = "Global options")]
+    #[arg(hide_env_values = true)]
+    jobs: Option<std::num::NonZeroUsize>,
+}
+
+impl Global {
+    fn choice(&self) -> Choice {
+        Choice { progress: self.progress, log_format: self.log_format }
+    }
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Build, run and keep images
+    #[command(subcommand)]
+    Image(Box<image::ImageCommand>),
+    /// Say how steps would run on this machine, and what would make it better
+    Doctor(doctor::Doctor),
+    /// Print the version
+    Version,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    // The far side of a sandbox is this program again; it must not get as far as threads.
+    if let Some(code) = rootfs_helpers::dispatch() {
+        return code;
+    }
+    let lap = match Lap::try_parse() {
+        Ok(lap) => lap,
+        Err(error) => {
+            // Help and version go to stdout and are no error; clap knows which is which.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let choice = lap.global.choice();
+    match run(lap) {
+        Ok(code) => code,
+        Err(failure) => {
+            ui::show(&failure, choice.log_format);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run(lap: Lap) -> Result {
+    match lap.command {
+        Command::Image(command) => command.run(&lap.global),
+        Command::Doctor(command) => command.run(&lap.global),
+        Command::Version => {
+            // A reader that went away is no error.
+            let _ = writeln!(std::io::stdout(), "lap {}", env!("CARGO_PKG_VERSION"));
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

@@ -262,6 +262,11 @@ impl Ingest {
         &self.expected
     }
 
+    /// The digest of what is there so far.
+    pub fn current_digest(&self) -> Digest {
+        self.hasher.clone().finish()
+    }
+
     /// Throws everything away that has come so far.
     ///
     /// # Errors

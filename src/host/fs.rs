@@ -73,6 +73,13 @@ pub fn write_atomic(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<(
     })
 }
 
+/// Creates a temporary file in the folder of `path`, to be renamed to it when it is whole.
+pub fn create_beside(path: impl AsRef<Path>) -> Result<(PathBuf, File)> {
+    let temporary = beside(path.as_ref());
+    let file = create(&temporary)?;
+    Ok((temporary, file))
+}
+
 fn beside(path: &Path) -> PathBuf {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());

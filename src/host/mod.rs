@@ -14,3 +14,14 @@ pub mod terminal;
 mod error;
 
 pub use error::Error;
+
+/// Ends this process at once with `code`: for a user who asks to stop a second time.
+#[expect(clippy::exit, reason = "the one place where a process ends without unwinding")]
+pub fn exit(code: i32) -> ! {
+    std::process::exit(code)
+}
+
+/// User and group of this process.
+pub fn user() -> (u32, u32) {
+    (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw())
+}

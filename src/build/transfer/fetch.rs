@@ -1,0 +1,149 @@
+//! Getting blobs into the store and layers unpacked, only when somebody needs them, and once.
+
+use std::io;
+
+use crate::base::{DiffId, Digest, Reference};
+use crate::build::{Doors, Error, blocking};
+use crate::content::Ingest;
+use crate::host::lock::{FileLock, Sharing};
+use crate::oci::{Descriptor, compress};
+use crate::registry::{BlobRequest, BlobSink};
+use crate::report::{Context, Outcome, Task, TaskKind};
+
+/// Where a layer can be had if it is not unpacked.
+#[derive(Clone, Debug)]
+pub struct LayerSource {
+    /// The layer.
+    pub diff_id: DiffId,
+    /// Its blob.
+    pub descriptor: Descriptor,
+    /// The repository that has the blob, if the store lacks it.
+    pub origin: Option<Reference>,
+}
+
+/// Makes sure that the layer is unpacked.
+///
+/// # Errors
+/// If its blob cannot be had or is not what it should be.
+pub async fn unpack(
+    cx: &Context,
+    doors: &Doors,
+    layer: &DiffId,
+    source: Option<&LayerSource>,
+) -> Result<(), Error> {
+    let snapshots = doors.snapshots()?;
+    if snapshots.contains(layer) {
+        return Ok(());
+    }
+    doors.unpacking().get(layer.clone(), || unpack_alone(cx, doors, layer, source)).await
+}
+
+async fn unpack_alone(
+    cx: &Context,
+    doors: &Doors,
+    layer: &DiffId,
+    source: Option<&LayerSource>,
+) -> Result<(), Error> {
+    let snapshots = doors.snapshots()?;
+    let path = doors.locks().join(format!("unpack-{}", layer.hex()));
+    let _lock = blocking(move || Ok(FileLock::wait(path, Sharing::Exclusive)?)).await?;
+    if snapshots.contains(layer) {
+        return Ok(());
+    }
+    let known = match source {
+        Some(source) => Some(source.clone()),
+        None => known_blob(doors, layer)?,
+    };
+    let Some(source) = known else {
+        return Err(Error::input(format!(
+            "layer {layer} is neither unpacked nor among the blobs of the store"
+        ))
+        .hint("run the build with --no-cache, or repair the store with `lap image check --repair`"));
+    };
+    fetch_blob(cx, doors, &source.descriptor, source.origin.as_ref()).await?;
+    let task = cx.report.task(TaskKind::Internal, format!("unpack {}", layer.short()));
+    let (store, layer) = (doors.store().clone(), layer.clone());
+    let unpacked = blocking(move || {
+        let blob = store.open_blob(&source.descriptor.digest)?;
+        let tar = compress::decompress(io::BufReader::with_capacity(1 << 18, blob))
+            .map_err(|e| crate::host::Error::new("read layer", layer.to_string(), e))?;
+        Ok(snapshots.unpack(&layer, tar)?)
+    })
+    .await;
+    match &unpacked {
+        Ok(_) => task.finish(Outcome::Done, None),
+        Err(e) => task.finish(Outcome::Failed(e.to_string()), None),
+    }
+    unpacked.map(|_| ())
+}
+
+fn known_blob(doors: &Doors, layer: &DiffId) -> Result<Option<LayerSource>, Error> {
+    let blobs = doors.store().layer_blobs(layer)?;
+    let there = blobs.into_iter().find(|blob| doors.store().has(&blob.descriptor.digest));
+    Ok(there.map(|blob| LayerSource { diff_id: layer.clone(), descriptor: blob.descriptor, origin: None }))
+}
+
+/// Makes sure that the store has the blob, pulling it from `origin` if it lacks it.
+///
+/// # Errors
+/// If the store lacks it and it cannot be pulled.
+pub async fn fetch_blob(
+    cx: &Context,
+    doors: &Doors,
+    descriptor: &Descriptor,
+    origin: Option<&Reference>,
+) -> Result<(), Error> {
+    let store = doors.store().clone();
+    if store.has(&descriptor.digest) {
+        return Ok(());
+    }
+    let Some(origin) = origin else {
+        return Err(Error::input(format!("blob {} is missing from the store", descriptor.digest))
+            .hint("`lap image check` says what is damaged; pull or build the image again"));
+    };
+    let task = cx.report.task(TaskKind::Transfer, format!("pull {}", descriptor.digest.short()));
+    let result = pull_blob(cx, doors, descriptor, origin, &task).await;
+    match &result {
+        Ok(()) => task.finish(Outcome::Done, None),
+        Err(e) => task.finish(Outcome::Failed(e.to_string()), None),
+    }
+    result
+}
+
+async fn pull_blob(
+    cx: &Context,
+    doors: &Doors,
+    descriptor: &Descriptor,
+    origin: &Reference,
+    task: &Task,
+) -> Result<(), Error> {
+    let (store, wanted) = (doors.store().clone(), descriptor.clone());
+    let ingest = blocking(move || Ok(store.ingest(&wanted.digest, Some(wanted.size))?)).await?;
+    let mut sink = IngestSink { ingest };
+    let request =
+        BlobRequest { task: Some(task), ..BlobRequest::new(origin, &descriptor.digest, descriptor.size) };
+    doors.registry().pull_blob(cx, &request, &mut sink).await?;
+    blocking(move || Ok(sink.ingest.commit()?)).await
+}
+
+struct IngestSink {
+    ingest: Ingest,
+}
+
+impl BlobSink for IngestSink {
+    fn position(&self) -> u64 {
+        self.ingest.position()
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        io::Write::write_all(&mut self.ingest, bytes)
+    }
+
+    fn restart(&mut self) -> io::Result<()> {
+        self.ingest.reset().map_err(io::Error::other)
+    }
+
+    fn digest(&mut self) -> io::Result<Digest> {
+        Ok(self.ingest.current_digest())
+    }
+}

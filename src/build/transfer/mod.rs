@@ -1,0 +1,9 @@
+//! Layers and images between registries and the store.
+
+mod fetch;
+mod pull;
+mod push;
+
+pub use fetch::{LayerSource, fetch_blob, unpack};
+pub use pull::{PullRequest, pull};
+pub use push::{PushReport, PushRequest, PushedLayer, push};

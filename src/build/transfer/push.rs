@@ -1,0 +1,253 @@
+//! An image of the store into a registry.
+//!
+//! Layers that were made here are compressed now, the first time they leave; what their blob is called then is kept, so
+//! that a layer the registry has is neither compressed nor read again.
+
+use crate::base::{BlobDigest, DiffId, ManifestDigest, Reference};
+use crate::build::transfer::LayerSource;
+use crate::build::{Doors, Error, blocking};
+use crate::content::LayerBlob;
+use crate::oci::compress::{Compression, Kind};
+use crate::oci::{AnyManifest, CONFIG_LIMIT, Descriptor, ImageConfig, MANIFEST_LIMIT, Manifest, media};
+use crate::registry::{BlobRequest, BlobSource, Pushed};
+use crate::report::{Context, Outcome, TaskKind};
+
+/// What to push.
+#[derive(Clone, Debug)]
+pub struct PushRequest {
+    /// The image's manifest in the store.
+    pub image: ManifestDigest,
+    /// Where to.
+    pub targets: Vec<Reference>,
+    /// How layers without compression are compressed.
+    pub compression: Compression,
+    /// Where layers that the store lacks can be had; those on the target's registry are mounted.
+    pub sources: Vec<LayerSource>,
+}
+
+/// What was pushed.
+#[derive(Clone, Debug)]
+pub struct PushReport {
+    /// The manifest as the registry has it.
+    pub manifest: Descriptor,
+    /// Its layers.
+    pub layers: Vec<PushedLayer>,
+}
+
+/// A layer in the registry.
+#[derive(Clone, Debug)]
+pub struct PushedLayer {
+    /// Its blob.
+    pub descriptor: Descriptor,
+    /// How it came there (for the first target).
+    pub how: Pushed,
+}
+
+/// Pushes the image: layers at once, then the configuration, then the manifest, so that a name never leads to
+/// something incomplete.
+///
+/// # Errors
+/// If the store lacks a part that cannot be had elsewhere, or the registry refuses.
+pub async fn push(cx: &Context, doors: &Doors, request: &PushRequest) -> Result<PushReport, Error> {
+    let store = doors.store().clone();
+    let _lease = store.lease()?;
+    let digest = request.image.clone();
+    let (manifest, config) = blocking(move || read(&store, &digest)).await?;
+    let mut report = None;
+    for target in &request.targets {
+        let task = cx.report.task(TaskKind::Export, format!("push {target}"));
+        let pushed = push_to(cx, doors, request, target, (&manifest, &config)).await;
+        match &pushed {
+            Ok(done) => task.finish(Outcome::Done, Some(done.manifest.digest.to_string())),
+            Err(e) => task.finish(Outcome::Failed(e.to_string()), None),
+        }
+        let pushed = pushed?;
+        report.get_or_insert(pushed);
+    }
+    report.ok_or_else(|| Error::input("nothing to push to").hint("name the image with -t REGISTRY/NAME:TAG"))
+}
+
+fn read(store: &crate::content::Store, digest: &ManifestDigest) -> Result<(Manifest, ImageConfig), Error> {
+    let bytes = store.read_blob(&digest.clone().into(), MANIFEST_LIMIT)?;
+    let AnyManifest::Image(manifest) = AnyManifest::parse(None, &bytes)? else {
+        return Err(Error::input(format!("{digest} is an index, not an image")));
+    };
+    let config = ImageConfig::parse(&store.read_blob(&manifest.config.digest, CONFIG_LIMIT)?)?;
+    Ok((manifest, config))
+}
+
+async fn push_to(
+    cx: &Context,
+    doors: &Doors,
+    request: &PushRequest,
+    target: &Reference,
+    (manifest, config): (&Manifest, &ImageConfig),
+) -> Result<PushReport, Error> {
+    let pushes = manifest.layers.iter().zip(config.layers()).map(|(descriptor, layer)| async move {
+        let leaving = Leaving { descriptor, layer, compression: request.compression };
+        let source = request.sources.iter().find(|s| s.descriptor.digest == descriptor.digest);
+        push_layer(cx, doors, target, &leaving, source).await
+    });
+    let layers = futures_util::future::try_join_all(pushes).await?;
+    push_stored(cx, doors, target, &manifest.config, None).await?;
+    let mut leaving = manifest.clone();
+    leaving.layers = layers.iter().map(|layer| layer.descriptor.clone()).collect();
+    let store = doors.store().clone();
+    let (unchanged, digest) = (leaving == *manifest, request.image.clone());
+    let bytes = blocking(move || {
+        // An image that came from elsewhere keeps its very bytes, and so its digest.
+        if unchanged {
+            return Ok(store.read_blob(&digest.into(), MANIFEST_LIMIT)?);
+        }
+        let bytes = leaving.to_bytes();
+        store.put(&bytes)?;
+        Ok(bytes)
+    })
+    .await?;
+    let media_type = manifest.effective_media_type();
+    let client = doors.registry();
+    client.push_manifest(cx, &target.with_default_tag(), media_type, &bytes).await?;
+    Ok(PushReport { manifest: Descriptor::of(media_type, &bytes), layers })
+}
+
+struct Leaving<'a> {
+    descriptor: &'a Descriptor,
+    layer: &'a DiffId,
+    compression: Compression,
+}
+
+async fn push_layer(
+    cx: &Context,
+    doors: &Doors,
+    target: &Reference,
+    leaving: &Leaving<'_>,
+    source: Option<&LayerSource>,
+) -> Result<PushedLayer, Error> {
+    if !is_uncompressed(leaving.descriptor) || leaving.compression == Compression::None {
+        let how = push_stored(cx, doors, target, leaving.descriptor, source.and_then(|s| s.origin.as_ref()))
+            .await?;
+        return Ok(PushedLayer { descriptor: leaving.descriptor.clone(), how });
+    }
+    let client = doors.registry();
+    if let Some(known) = known_blob(doors, leaving)? {
+        let digest = &known.descriptor.digest;
+        if client.blob_exists(cx, target, digest).await?.is_some() {
+            return Ok(PushedLayer { descriptor: known.descriptor, how: Pushed::Existed });
+        }
+    }
+    let mut descriptor = compressed(cx, doors, leaving).await?;
+    if leaving.descriptor.media_type == media::DOCKER_LAYER && leaving.compression.kind() == Kind::Gzip {
+        descriptor.media_type = media::DOCKER_LAYER_GZIP.into();
+    }
+    let how = push_stored(cx, doors, target, &descriptor, None).await?;
+    Ok(PushedLayer { descriptor, how })
+}
+
+fn is_uncompressed(descriptor: &Descriptor) -> bool {
+    matches!(descriptor.media_type.as_str(), media::OCI_LAYER | media::DOCKER_LAYER)
+}
+
+fn known_blob(doors: &Doors, leaving: &Leaving<'_>) -> Result<Option<LayerBlob>, Error> {
+    let blobs = doors.store().layer_blobs(leaving.layer)?;
+    let wanted = leaving.compression.compressor();
+    Ok(blobs.into_iter().find(|blob| blob.compressor == wanted))
+}
+
+/// The blob of a layer in the asked compression; made if the store does not have it.
+async fn compressed(cx: &Context, doors: &Doors, leaving: &Leaving<'_>) -> Result<Descriptor, Error> {
+    if let Some(known) = known_blob(doors, leaving)?
+        && doors.store().has(&known.descriptor.digest)
+    {
+        return Ok(known.descriptor);
+    }
+    let task = cx.report.task(TaskKind::Export, format!("compress {}", leaving.layer.short()));
+    let made = blocking(compressing(doors.clone(), leaving)).await;
+    match &made {
+        Ok(descriptor) => task.finish(Outcome::Done, Some(format!("{} bytes", descriptor.size))),
+        Err(e) => task.finish(Outcome::Failed(e.to_string()), None),
+    }
+    made
+}
+
+fn compressing(
+    doors: Doors,
+    leaving: &Leaving<'_>,
+) -> impl FnOnce() -> Result<Descriptor, Error> + Send + 'static {
+    let (layer, compression) = (leaving.layer.clone(), leaving.compression);
+    let blob = leaving.descriptor.digest.clone();
+    move || {
+        let store = doors.store();
+        let mut writer = store.layer_writer(compression)?;
+        if store.has(&blob) {
+            let mut tar = store.open_blob(&blob)?;
+            std::io::copy(&mut tar, &mut writer).map_err(|e| io_error(&layer, e))?;
+        } else {
+            doors.snapshots()?.write_tar(&layer, &mut writer)?;
+        }
+        let made = writer.commit()?;
+        if *made.diff_id() != layer {
+            return Err(Error::input(format!("layer {layer} was changed on disk"))
+                .hint("`lap image check --repair` removes what is damaged; build the image again after it"));
+        }
+        Ok(made.descriptor())
+    }
+}
+
+fn io_error(layer: &DiffId, error: std::io::Error) -> Error {
+    crate::host::Error::new("compress layer", layer.to_string(), error).into()
+}
+
+async fn push_stored(
+    cx: &Context,
+    doors: &Doors,
+    target: &Reference,
+    descriptor: &Descriptor,
+    origin: Option<&Reference>,
+) -> Result<Pushed, Error> {
+    let client = doors.registry();
+    let task = cx.report.task(TaskKind::Transfer, format!("push {}", descriptor.digest.short()));
+    let mounts: Vec<Reference> = origin.into_iter().cloned().collect();
+    let blob = BlobRequest {
+        mount_from: &mounts,
+        task: Some(&task),
+        ..BlobRequest::new(target, &descriptor.digest, descriptor.size)
+    };
+    let there = doors.store().has(&descriptor.digest);
+    if !there {
+        // Known to the registry, or to be mounted within it: then no byte of it is needed here.
+        if client.blob_exists(cx, target, &descriptor.digest).await?.is_some() {
+            task.finish(Outcome::Cached, None);
+            return Ok(Pushed::Existed);
+        }
+        if let Some(origin) = origin
+            && origin.registry() == target.registry()
+            && let Some(from) = client.mount_blob(cx, &blob).await?
+        {
+            task.finish(Outcome::Done, Some("mounted".into()));
+            return Ok(Pushed::Mounted(from));
+        }
+        super::fetch_blob(cx, doors, descriptor, origin).await?;
+    }
+    let source = StoredBlob { store: doors.store().clone(), digest: descriptor.digest.clone() };
+    let pushed = client.push_blob(cx, &blob, &source).await;
+    match &pushed {
+        Ok(Pushed::Existed) => task.finish(Outcome::Cached, None),
+        Ok(_) => task.finish(Outcome::Done, None),
+        Err(e) => task.finish(Outcome::Failed(e.to_string()), None),
+    }
+    Ok(pushed?)
+}
+
+struct StoredBlob {
+    store: crate::content::Store,
+    digest: BlobDigest,
+}
+
+impl BlobSource for StoredBlob {
+    fn open(&self, offset: u64) -> std::io::Result<Box<dyn std::io::Read + Send>> {
+        use std::io::Seek as _;
+        let mut blob = self.store.open_blob(&self.digest).map_err(std::io::Error::other)?;
+        blob.seek(std::io::SeekFrom::Start(offset))?;
+        Ok(Box::new(blob))
+    }
+}

@@ -1,0 +1,27 @@
+//! `lap image`: build, run and keep images.
+
+mod pull;
+mod push;
+
+use clap::Subcommand;
+
+use crate::cli::{Global, Result};
+
+/// Build, run and keep images.
+#[derive(Subcommand, Debug)]
+pub enum ImageCommand {
+    /// Pull an image into the store
+    Pull(pull::Pull),
+    /// Push an image of the store to a registry
+    Push(push::Push),
+}
+
+impl ImageCommand {
+    /// Runs the command.
+    pub fn run(self, global: &Global) -> Result {
+        match self {
+            Self::Pull(command) => command.run(global),
+            Self::Push(command) => command.run(global),
+        }
+    }
+}

@@ -12,7 +12,6 @@ pub mod image_push;
 pub mod image_rm;
 pub mod image_save;
 pub mod image_tag;
-pub mod unpacked;
 
 #[cfg(test)]
 mod samples;

@@ -1,12 +1,11 @@
 //! The services a build acts through. Those that cost something to open are opened when they are first needed.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::base::DiffId;
 use crate::build::Error;
-use crate::content::{self, Store};
+use crate::content::Store;
 use crate::registry::{Client, ClientOptions};
 use crate::sandbox::Sandbox;
 use crate::schedule::SingleFlight;
@@ -94,19 +93,6 @@ impl Doors {
     /// The folder of the store.
     pub fn home(&self) -> &Path {
         &self.0.options.home
-    }
-}
-
-/// Unpacked layers as the store asks for them.
-pub struct UnpackedLayers(pub Arc<Snapshots>);
-
-impl content::Unpacked for UnpackedLayers {
-    fn contains(&self, layer: &DiffId) -> bool {
-        self.0.contains(layer)
-    }
-
-    fn write_tar(&self, layer: &DiffId, out: &mut dyn io::Write) -> io::Result<()> {
-        self.0.write_tar(layer, out).map(|_| ()).map_err(io::Error::other)
     }
 }
 

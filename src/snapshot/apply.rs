@@ -38,6 +38,8 @@ pub(super) struct Applier<'a> {
     pub(super) notes: Vec<String>,
     /// The time of directories that entries take for granted; `None` leaves them as they come.
     implicit_time: Option<i64>,
+    /// Whether directories that only get entries keep their time.
+    keep_times: bool,
     buffer: Box<[u8]>,
 }
 
@@ -55,6 +57,7 @@ impl<'a> Applier<'a> {
             implicit: std::collections::BTreeSet::new(),
             notes: Vec::new(),
             implicit_time: None,
+            keep_times: false,
             buffer: vec![0; BUFFER].into_boxed_slice(),
         }
     }
@@ -62,6 +65,12 @@ impl<'a> Applier<'a> {
     /// Gives directories that entries take for granted this time.
     pub(super) fn implicit_time(mut self, seconds: i64) -> Self {
         self.implicit_time = Some(seconds);
+        self
+    }
+
+    /// Directories that were there, and that no entry speaks of, keep their time.
+    pub(super) fn keeping_times(mut self) -> Self {
+        self.keep_times = true;
         self
     }
 
@@ -82,6 +91,10 @@ impl<'a> Applier<'a> {
             Err(Errno::NOENT) => self.make_parents(&path)?,
             other => other.map_err(self.fail("open directory", &path))?,
         };
+        if self.keep_times && !self.times.contains_key(&path) {
+            let time = folder.node().map_err(self.fail("look at", &path))?.mtime;
+            self.times.insert(path.clone(), time);
+        }
         let keep = folder.duplicate().map_err(self.fail("open directory", &path))?;
         self.parent = Some((path, keep));
         Ok(folder)
@@ -90,9 +103,18 @@ impl<'a> Applier<'a> {
     fn make_parents(&mut self, path: &Path) -> Result<Folder> {
         let mut made = Vec::new();
         let owner = self.owner;
+        let (keep_times, times) = (self.keep_times, &mut self.times);
+        let fail = {
+            let shown = self.tree.show(path);
+            move |e| Error::system("create directory", shown, e)
+        };
         let (folder, _) = self
             .tree
             .folder_making(path, &mut |folder, name, place| {
+                if keep_times {
+                    let time = folder.node()?.mtime;
+                    times.entry(place.parent().unwrap_or(Path::new("")).to_owned()).or_insert(time);
+                }
                 folder.make_dir(name)?;
                 if let Some((uid, gid)) = owner {
                     folder.set_owner(name, uid, gid)?;
@@ -100,7 +122,7 @@ impl<'a> Applier<'a> {
                 made.push(place.to_owned());
                 folder.set_mode(name, 0o755)
             })
-            .map_err(self.fail("create directory", path))?;
+            .map_err(fail)?;
         for place in made {
             if let Some(seconds) = self.implicit_time {
                 self.times.insert(place.clone(), (seconds, 0));

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use crate::snapshot::folder::{Folder, node_of};
+use crate::snapshot::folder::{Folder, Node, node_of};
 use crate::snapshot::{Error, Result};
 
 /// As many links as the kernel follows.
@@ -160,6 +160,14 @@ impl Rooted {
         Ok((folder, place))
     }
 
+    /// What stands at a path, links followed inside; `None` if nothing.
+    pub(super) fn look(&self, path: &Path) -> Result<Option<Node>, Errno> {
+        match self.open_at(path, OFlags::PATH) {
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            other => node_of(other?).map(Some),
+        }
+    }
+
     /// Walks a path a component at a time.
     fn walk(&self, path: &Path, follow: bool, mut make: Option<&mut Make<'_>>) -> Result<Walked, Errno> {
         let mut left: VecDeque<Vec<u8>> = components(path.as_os_str().as_bytes()).collect();
@@ -260,6 +268,7 @@ mod tests {
             assert!(rooted.read("etc/passwd", 3).is_err());
             assert_eq!(rooted.resolve("winding").unwrap().unwrap(), Path::new("etc/passwd"));
             assert_eq!(rooted.resolve("/").unwrap().unwrap(), Path::new(""));
+            assert!(rooted.look(Path::new("dir")).unwrap().unwrap().is_dir());
             let unfollowed = rooted.open_at(Path::new("dir"), OFlags::PATH | OFlags::NOFOLLOW).unwrap();
             assert!(node_of(unfollowed).unwrap().is_link());
         }

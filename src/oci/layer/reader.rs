@@ -396,13 +396,7 @@ impl<R: Read> Reader<R> {
             self.ended = true;
             return Ok(None);
         };
-        let expected = number::read(&block[148..156]);
-        let sum = |byte: fn(u8) -> i64| -> i64 {
-            let fields = block[..148].iter().chain(&block[156..]).map(|&b| byte(b));
-            fields.sum::<i64>() + 8 * i64::from(b' ')
-        };
-        // Some old tools summed signed bytes.
-        if expected != Some(sum(i64::from)) && expected != Some(sum(|b| i64::from(b.cast_signed()))) {
+        if !is_archive(block.as_slice()) {
             return Err(broken(offset, "the checksum is wrong"));
         }
         Ok(Some(block))
@@ -490,6 +484,21 @@ impl<R: Read> Read for Reader<R> {
         self.content.given += zeros as u64;
         Ok(zeros)
     }
+}
+
+/// Whether bytes begin with a tar header: one whose sum is right.
+pub fn is_archive(head: &[u8]) -> bool {
+    let Some(block) = head.first_chunk::<BLOCK>() else { return false };
+    block.iter().any(|&b| b != 0) && sums(block).map(Some).contains(&number::read(&block[148..156]))
+}
+
+/// The sum of a header's bytes, and as some old tools made it: of signed bytes.
+fn sums(block: &[u8; BLOCK]) -> [i64; 2] {
+    let sum = |byte: fn(u8) -> i64| -> i64 {
+        let fields = block[..148].iter().chain(&block[156..]).map(|&b| byte(b));
+        fields.sum::<i64>() + 8 * i64::from(b' ')
+    };
+    [sum(i64::from), sum(|b| i64::from(b.cast_signed()))]
 }
 
 fn broken(offset: u64, reason: impl Into<String>) -> Error {

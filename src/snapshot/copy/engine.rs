@@ -1,0 +1,450 @@
+//! Copying into a tree.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use super::archive;
+use super::{ModeChange, Ownership, Selected};
+use crate::report::Context;
+use crate::snapshot::apply::{Applier, chown_error};
+use crate::snapshot::attributes::{self, CAPABILITY};
+use crate::snapshot::folder::{Folder, Node, os};
+use crate::snapshot::rooted::Rooted;
+use crate::snapshot::tree::{Source, join};
+use crate::snapshot::{Error, Result, transfer};
+
+/// Something to copy.
+#[derive(Clone, Copy, Debug)]
+pub enum Item<'a> {
+    /// From the source.
+    Selected(&'a Selected),
+    /// A file with this name and content (a heredoc), mode 0644.
+    Inline {
+        /// Its name.
+        name: &'a str,
+        /// Its content.
+        content: &'a [u8],
+    },
+}
+
+/// A COPY or ADD.
+pub struct CopyRequest<'a> {
+    /// Where from.
+    pub source: Source<'a>,
+    /// What, in order.
+    pub items: &'a [Item<'a>],
+    /// The root of the tree to copy into.
+    pub root: &'a Path,
+    /// The destination in it: absolute, WORKDIR joined; a final slash (or `/.`) means a directory.
+    pub destination: &'a [u8],
+    /// `--chown`.
+    pub owner: Option<Ownership>,
+    /// `--chmod`.
+    pub mode: Option<&'a ModeChange>,
+    /// ADD: archives among the items are unpacked.
+    pub unpack: bool,
+    /// The time of directories that are made on the way, and of inline files: seconds since the Unix epoch.
+    pub created: i64,
+}
+
+/// What was copied.
+#[derive(Clone, Debug, Default)]
+pub struct Copied {
+    /// Files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// What could not be copied as it was.
+    pub warnings: Vec<String>,
+}
+
+/// Copies into the tree at `request.root`, in which nothing may run meanwhile.
+///
+/// # Errors
+/// [`Error::Conflict`] if something of another kind is in the way, [`Error::UnmappedId`], [`Error::Archive`],
+/// [`Error::Cancelled`], [`Error::Host`]. What was copied until then stays.
+pub fn copy(cx: &Context, request: &CopyRequest<'_>) -> Result<Copied> {
+    let source = Rooted::open(request.source.root)?;
+    let target = Target::new(request.root, request.owner, request.created)?;
+    let mut copier = Copier { cx, request, source, target, links: HashMap::new(), copied: Copied::default() };
+    for item in request.items {
+        copier.item(item)?;
+    }
+    copier.target.finish()?;
+    Ok(copier.copied)
+}
+
+/// Makes a directory and its missing parents (WORKDIR), owned by `owner`; existing ones are left alone. Gives whether
+/// something was made.
+///
+/// # Errors
+/// [`Error::Host`], also if something on the way is no directory; [`Error::UnmappedId`].
+pub fn make_directory(root: &Path, path: &[u8], owner: Ownership, created: i64) -> Result<bool> {
+    let mut target = Target::new(root, Some(owner), created)?;
+    target.directory(Path::new(OsStr::from_bytes(path)), None)?;
+    let made = !target.times.is_empty();
+    target.finish()?;
+    Ok(made)
+}
+
+/// The tree that is copied into.
+struct Target {
+    tree: Rooted,
+    owner: Option<Ownership>,
+    created: i64,
+    /// Times of directories to be set at the end.
+    times: BTreeMap<PathBuf, (i64, u32)>,
+}
+
+impl Target {
+    fn new(root: &Path, owner: Option<Ownership>, created: i64) -> Result<Self> {
+        Ok(Self { tree: Rooted::open(root)?, owner, created, times: BTreeMap::new() })
+    }
+
+    fn fail(&self, action: &'static str, place: &Path) -> impl Fn(Errno) -> Error + use<> {
+        let path = self.tree.show(place);
+        move |e| Error::system(action, &path, e)
+    }
+
+    /// Opens a directory, links followed, and makes what is missing of it; where it really is.
+    fn directory(&mut self, path: &Path, mode: Option<u32>) -> Result<(Folder, PathBuf)> {
+        let fail = self.fail("create directory", path);
+        let Self { tree, owner, created, times } = self;
+        let owner = owner.map_or((0, 0), |o| (o.uid, o.gid));
+        let mut refused = None;
+        let opened = tree.folder_making(path, &mut |folder, name, place| {
+            let parent = place.parent().unwrap_or(Path::new(""));
+            let time = folder.node()?.mtime;
+            times.entry(parent.to_owned()).or_insert(time);
+            folder.make_dir(name)?;
+            folder
+                .set_owner(name, owner.0, owner.1)
+                .inspect_err(|e| refused = Some((place.to_owned(), *e)))?;
+            folder.set_mode(name, mode.unwrap_or(0o755))?;
+            times.insert(place.to_owned(), (*created, 0));
+            Ok(())
+        });
+        match (opened, refused) {
+            (Err(_), Some((place, errno))) => {
+                Err(chown_error(self.tree.show(&place), owner.0, owner.1, errno))
+            }
+            (opened, _) => opened.map_err(fail),
+        }
+    }
+
+    /// The place a path without a final slash means: its last link followed too; its parent made.
+    fn place(&mut self, path: &Path, mode: Option<u32>) -> Result<(Folder, PathBuf)> {
+        let mut path = path.to_owned();
+        for _ in 0..40 {
+            let Some(name) = path.file_name().map(OsStr::to_owned) else { break };
+            let (folder, at) = self.directory(path.parent().unwrap_or(Path::new("")), mode)?;
+            let node = folder.look(&name).map_err(self.fail("look at", &path))?;
+            if !node.is_some_and(|node| node.is_link()) {
+                return Ok((folder, at.join(name)));
+            }
+            let link = folder.read_link(&name).map_err(self.fail("read link", &path))?;
+            path = at.join(OsStr::from_bytes(&link));
+            // A link that ends in dots means a directory.
+            if path.file_name().is_none() || link.ends_with(b"/..") || link.ends_with(b"/.") {
+                break;
+            }
+        }
+        Err(self.fail("resolve", &path)(Errno::LOOP))
+    }
+
+    /// The directory gets entries: it keeps the time it has, unless another is known.
+    fn keep_time(&mut self, folder: &Folder, place: &Path) -> Result<()> {
+        if !self.times.contains_key(place) {
+            let time = folder.node().map_err(self.fail("look at", place))?.mtime;
+            self.times.insert(place.to_owned(), time);
+        }
+        Ok(())
+    }
+
+    fn finish(&self) -> Result<()> {
+        for (place, time) in self.times.iter().rev() {
+            let set = self.tree.folder(place).and_then(|folder| folder.set_own_time(*time));
+            set.map_err(self.fail("set the time of", place))?;
+        }
+        Ok(())
+    }
+}
+
+struct Copier<'a> {
+    cx: &'a Context,
+    request: &'a CopyRequest<'a>,
+    source: Rooted,
+    target: Target,
+    /// First copies of files with several names.
+    links: HashMap<(u64, u64), PathBuf>,
+    copied: Copied,
+}
+
+/// Something in the source.
+struct Seen<'a> {
+    folder: &'a Folder,
+    name: &'a OsStr,
+    node: &'a Node,
+    /// For messages.
+    path: &'a [u8],
+}
+
+impl Copier<'_> {
+    fn octal(&self) -> Option<u32> {
+        self.request.mode.and_then(ModeChange::octal)
+    }
+
+    /// The destination's path, and whether it must be a directory.
+    fn destination(&self) -> (PathBuf, bool) {
+        let text = self.request.destination;
+        let folder = text.ends_with(b"/") || text.ends_with(b"/.") || text == b"." || text.is_empty();
+        (PathBuf::from(OsStr::from_bytes(text)), folder)
+    }
+
+    fn item(&mut self, item: &Item<'_>) -> Result<()> {
+        let (name, selected) = match item {
+            Item::Inline { name, content } => return self.inline(name, content),
+            Item::Selected(selected) => (OsStr::from_bytes(&selected.name), *selected),
+        };
+        let path = selected.path.as_os_str().as_bytes();
+        let (parent, last) = (selected.path.parent(), selected.path.file_name());
+        let fail = |e: Errno| Error::system("open", self.source.show(&selected.path), e);
+        let folder = self.source.folder(parent.unwrap_or(Path::new(""))).map_err(fail)?;
+        let last = last.unwrap_or(OsStr::new("."));
+        let node = folder.look(last).map_err(fail)?.ok_or_else(|| fail(Errno::NOENT))?;
+        let seen = Seen { folder: &folder, name: last, node: &node, path };
+        if node.is_dir() {
+            return self.top(&seen);
+        }
+        if self.request.unpack && node.is_file() && self.unpack(&seen)? {
+            return Ok(());
+        }
+        let (folder, place) = self.file_place(name)?;
+        self.entry(&seen, &folder, &place)
+    }
+
+    /// Where a file goes: into the destination if that is a directory, else onto it.
+    fn file_place(&mut self, name: &OsStr) -> Result<(Folder, PathBuf)> {
+        let (path, as_folder) = self.destination();
+        let mode = self.octal();
+        if as_folder {
+            let (folder, place) = self.target.directory(&path, mode)?;
+            return Ok((folder, place.join(name)));
+        }
+        let (folder, place) = self.target.place(&path, mode)?;
+        let last = place.file_name().unwrap_or(OsStr::new("."));
+        match folder.look(last).map_err(self.target.fail("look at", &place))? {
+            Some(node) if node.is_dir() => {
+                let inner = folder.child(last).map_err(self.target.fail("open directory", &place))?;
+                Ok((inner, place.join(name)))
+            }
+            _ => Ok((folder, place)),
+        }
+    }
+
+    fn inline(&mut self, name: &str, content: &[u8]) -> Result<()> {
+        let (folder, place) = self.file_place(OsStr::new(name))?;
+        self.clear(&folder, &place, name.as_bytes())?;
+        let last = place.file_name().unwrap_or_default();
+        let mut file = folder.create_file(last).map_err(self.target.fail("create", &place))?;
+        file.write_all(content).map_err(|e| Error::system("write", self.target.tree.show(&place), e))?;
+        let owner = self.request.owner.map_or((0, 0), |o| (o.uid, o.gid));
+        let mode = self.request.mode.map_or(0o644, |mode| mode.apply(0o644, false));
+        self.copied.files += 1;
+        self.copied.bytes += content.len() as u64;
+        self.own(&folder, last, owner, &place)?;
+        folder.set_mode(last, mode).map_err(self.target.fail("set the mode of", &place))?;
+        folder.set_time(last, (self.request.created, 0)).map_err(self.target.fail("set the time of", &place))
+    }
+
+    /// A directory as source: its contents go into the destination.
+    fn top(&mut self, seen: &Seen<'_>) -> Result<()> {
+        let (path, as_folder) = self.destination();
+        let mode = self.octal();
+        let (folder, place) = if as_folder {
+            self.target.directory(&path, mode)?
+        } else {
+            let (parent, place) = self.target.place(&path, mode)?;
+            let folder = self.top_folder(seen, &parent, &place)?;
+            (folder, place)
+        };
+        let from = self.open(seen)?;
+        self.contents(&from, seen.path, &folder, &place)?;
+        self.target.times.insert(place, seen.node.mtime);
+        Ok(())
+    }
+
+    fn top_folder(&mut self, seen: &Seen<'_>, parent: &Folder, place: &Path) -> Result<Folder> {
+        let Some(name) = place.file_name() else {
+            return parent.duplicate().map_err(self.target.fail("open directory", place));
+        };
+        match parent.look(name).map_err(self.target.fail("look at", place))? {
+            Some(node) if node.is_dir() => {}
+            Some(_) => return Err(self.conflict(seen.path, place, "a directory cannot replace a file")),
+            None => {
+                let around = place.parent().unwrap_or(Path::new(""));
+                self.target.keep_time(parent, around)?;
+                parent.make_dir(name).map_err(self.target.fail("create directory", place))?;
+                self.dress(seen, parent, place)?;
+            }
+        }
+        parent.child(name).map_err(self.target.fail("open directory", place))
+    }
+
+    fn open(&self, seen: &Seen<'_>) -> Result<Folder> {
+        let path = Path::new(OsStr::from_bytes(seen.path));
+        seen.folder.child(seen.name).map_err(|e| Error::system("open directory", self.source.show(path), e))
+    }
+
+    fn contents(&mut self, from: &Folder, path: &[u8], to: &Folder, place: &Path) -> Result<()> {
+        let shown = self.source.show(Path::new(OsStr::from_bytes(path)));
+        let entries = self.request.source.list(from, path).map_err(|e| Error::system("list", shown, e))?;
+        for (name, node) in entries {
+            let path = join(path, name.as_bytes());
+            let seen = Seen { folder: from, name: os(&name), node: &node, path: &path };
+            let place = place.join(os(&name));
+            if node.is_dir() { self.nested(&seen, to, &place)? } else { self.entry(&seen, to, &place)? }
+        }
+        Ok(())
+    }
+
+    /// A directory below the top one.
+    fn nested(&mut self, seen: &Seen<'_>, to: &Folder, place: &Path) -> Result<()> {
+        let name = place.file_name().unwrap_or_default();
+        match to.look(name).map_err(self.target.fail("look at", place))? {
+            Some(node) if node.is_dir() => {}
+            Some(_) => {
+                return Err(self.conflict(seen.path, place, "a directory cannot replace a file or link"));
+            }
+            None => {
+                let around = place.parent().unwrap_or(Path::new(""));
+                self.target.keep_time(to, around)?;
+                to.make_dir(name).map_err(self.target.fail("create directory", place))?;
+            }
+        }
+        self.dress(seen, to, place)?;
+        let folder = to.child(name).map_err(self.target.fail("open directory", place))?;
+        self.target.times.insert(place.to_owned(), seen.node.mtime);
+        self.contents(&self.open(seen)?, seen.path, &folder, place)
+    }
+
+    /// Anything but a directory, onto `place` in the directory `to`.
+    fn entry(&mut self, seen: &Seen<'_>, to: &Folder, place: &Path) -> Result<()> {
+        if self.cx.cancel.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        self.clear(to, place, seen.path)?;
+        let name = place.file_name().unwrap_or_default();
+        let node = seen.node;
+        if node.links > 1 {
+            if let Some(first) = self.links.get(&node.inode) {
+                let parent = self.target.tree.folder(first.parent().unwrap_or(Path::new("")));
+                let linked = parent.and_then(|parent| {
+                    to.make_hardlink(name, &parent, first.file_name().unwrap_or_default())
+                });
+                return linked.map_err(self.target.fail("link", place));
+            }
+            self.links.insert(node.inode, place.to_owned());
+        }
+        match transfer::make_like((seen.folder, seen.name, node), (to, name)) {
+            Err(Errno::PERM) if !node.is_file() && !node.is_link() => {
+                self.links.remove(&node.inode);
+                let warning = format!("left out {}: device nodes cannot be made here", place.display());
+                self.copied.warnings.push(warning);
+                return Ok(());
+            }
+            made => made.map_err(self.target.fail("copy", place))?,
+        }
+        self.copied.files += 1;
+        self.copied.bytes += if node.is_file() { node.size } else { 0 };
+        self.dress(seen, to, place)?;
+        to.set_time(name, node.mtime).map_err(self.target.fail("set the time of", place))
+    }
+
+    /// Makes room at `place`; the directory around keeps its time.
+    fn clear(&mut self, folder: &Folder, place: &Path, from: &[u8]) -> Result<()> {
+        self.target.keep_time(folder, place.parent().unwrap_or(Path::new("")))?;
+        let name = place.file_name().unwrap_or_default();
+        match folder.look(name).map_err(self.target.fail("look at", place))? {
+            None => Ok(()),
+            Some(node) if node.is_dir() => {
+                Err(self.conflict(from, place, "a file cannot replace a directory"))
+            }
+            Some(_) => {
+                // A later source onto the same place: the names made so far are not its own.
+                self.links.retain(|_, first| first != place);
+                folder.remove(name).map_err(self.target.fail("replace", place))
+            }
+        }
+    }
+
+    fn conflict(&self, from: &[u8], place: &Path, reason: &'static str) -> Error {
+        let from = String::from_utf8_lossy(from).into_owned();
+        Error::Conflict { from, to: format!("/{}", place.display()), reason }
+    }
+
+    /// Owner, capabilities and mode of a copy.
+    fn dress(&mut self, seen: &Seen<'_>, to: &Folder, place: &Path) -> Result<()> {
+        let name = place.file_name().unwrap_or_default();
+        let own = self.request.source.owner(seen.node);
+        self.own(to, name, self.request.owner.map_or(own, |o| (o.uid, o.gid)), place)?;
+        if seen.node.is_link() {
+            return Ok(());
+        }
+        if seen.node.is_file() {
+            let value = seen.folder.attribute(seen.name, OsStr::new(CAPABILITY));
+            if let Some(value) = value.map_err(self.target.fail("read attributes for", place))? {
+                let set = to.set_attribute(name, OsStr::new(CAPABILITY), &attributes::portable(&value));
+                if let Err(e) = set {
+                    self.copied
+                        .warnings
+                        .push(format!("left out the capabilities of {}: {e}", place.display()));
+                }
+            }
+        }
+        let mode = seen.node.mode;
+        let mode = self.request.mode.map_or(mode, |change| change.apply(mode, seen.node.is_dir()));
+        to.set_mode(name, mode).map_err(self.target.fail("set the mode of", place))
+    }
+
+    fn own(&self, folder: &Folder, name: &OsStr, (uid, gid): (u32, u32), place: &Path) -> Result<()> {
+        folder.set_owner(name, uid, gid).map_err(|e| chown_error(self.target.tree.show(place), uid, gid, e))
+    }
+
+    /// Unpacks a file into the destination if it is an archive; `false` if it is none.
+    fn unpack(&mut self, seen: &Seen<'_>) -> Result<bool> {
+        let what = String::from_utf8_lossy(seen.path).into_owned();
+        let shown = self.source.show(Path::new(OsStr::from_bytes(seen.path)));
+        let fail = |e: std::io::Error| Error::system("read", &shown, e);
+        let file = seen.folder.open_file(seen.name).map_err(|e| fail(e.into()))?;
+        let Some(mut reader) = archive::open(file).map_err(fail)? else { return Ok(false) };
+        let (path, as_folder) = self.destination();
+        let place = if as_folder {
+            self.target.directory(&path, None)?.1
+        } else {
+            let (_, place) = self.target.place(&path, None)?;
+            self.target.directory(&place, None)?.1
+        };
+        let owner = self.request.owner.map(|o| (o.uid, o.gid));
+        let mut applier = Applier::new(&self.target.tree, &place, owner)
+            .keeping_times()
+            .implicit_time(self.request.created);
+        let broken = |source| Error::Archive { what: what.clone(), source };
+        while let Some(entry) = reader.next_entry().map_err(broken)? {
+            if self.cx.cancel.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            applier.put(&entry, &mut reader)?;
+            self.copied.files += 1;
+            self.copied.bytes += entry.size;
+        }
+        applier.finish_times()?;
+        self.copied.warnings.append(&mut applier.notes);
+        Ok(true)
+    }
+}

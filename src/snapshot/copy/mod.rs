@@ -1,0 +1,26 @@
+//! COPY and ADD on trees, and the directories WORKDIR makes.
+//!
+//! Rules, as BuildKit has them (measured where that is possible):
+//!
+//! - A directory gives its contents; its own metadata matters only if the destination is not there yet and is written
+//!   without a final slash. Directories inside it overwrite the metadata of those that exist.
+//! - Directories made on the way are 0755 and belong to `--chown` or root; octal `--chmod` applies to them too.
+//! - Links in the destination path are followed inside the tree. Below it nothing is: a directory on top of a link or a
+//!   file, or a file on top of a directory, is an error.
+//! - Everything keeps its time. Directories that only get new entries keep theirs; made ones get a time that is given.
+//! - Of attributes only `security.capability` is copied; sockets are left out; device nodes that may not be made are
+//!   left out with a warning. Names of one file become names of one file.
+
+mod archive;
+mod engine;
+mod mode;
+mod owner;
+mod select;
+
+pub use engine::{Copied, CopyRequest, Item, copy, make_directory};
+pub use mode::{Clause, ModeChange};
+pub use owner::{Ownership, resolve_owner};
+pub use select::{Matcher, Pattern, Selected, select};
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,10 @@
-//! Runs one command in a sandbox, described by JSON on standard input: the smallest program around the sandbox, and
-//! what its tests drive.
+//! Runs one command in a sandbox, described by a JSON file: the smallest program around the sandbox, and what its tests
+//! drive. `sandbox FILE`, with `-i` for standard input and `-t` for a terminal inside.
 //!
 //! `{"root": {"directory": "/r"}, "args": ["/bin/sh", "-c", "id"], "user": "app", "network": "none"}`; see [`Wish`].
 //! The result is one line of JSON on descriptor 3 if that is open, else on standard error.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use lapstrake::base::Failure;
 use lapstrake::host;
 use lapstrake::report::{Context, Stream};
-use lapstrake::sandbox::{HostAddress, Mount, Network, ResourceLimit, Root, RunSpec, Sandbox, Status};
+use lapstrake::sandbox::{
+    Attach, Error, Exit, HostAddress, Mount, Network, ResourceLimit, Root, RunSpec, Sandbox, Status,
+};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -53,13 +55,14 @@ fn main() -> ExitCode {
     let begun = Instant::now();
     let entered = rootfs_helpers::enter::enter();
     let entering = begun.elapsed();
-    let mut text = String::new();
-    if std::io::stdin().read_to_string(&mut text).is_err() {
-        return ExitCode::from(2);
-    }
-    let wish: Wish = match serde_json::from_str(&text) {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let has = |flag: &str| arguments.iter().any(|a| a == flag);
+    let attach = Attach { input: has("-i"), terminal: has("-t") };
+    let file = arguments.iter().find(|a| !a.starts_with('-')).map_or("", String::as_str);
+    let wish = std::fs::read(file).map_err(|e| e.to_string());
+    let wish: Wish = match wish.and_then(|bytes| serde_json::from_slice(&bytes).map_err(|e| e.to_string())) {
         Ok(wish) => wish,
-        Err(error) => return answer(&json!({ "error": error.to_string() }), 2),
+        Err(error) => return answer(&json!({ "error": error }), 2),
     };
     let rung = format!("{:?}", entered.rung);
     let (times, cancel_after) = (wish.times.unwrap_or(1), wish.cancel_after);
@@ -83,9 +86,13 @@ fn main() -> ExitCode {
         };
     };
     let begun = Instant::now();
-    let mut result = sandbox.run(&cx, &spec, &show);
+    let once = || match attach {
+        Attach { input: false, terminal: false } => sandbox.run(&cx, &spec, &show),
+        _ => attached(&sandbox, &cx, &spec, attach),
+    };
+    let mut result = once();
     for _ in 1..times {
-        result = sandbox.run(&cx, &spec, &show);
+        result = once();
     }
     let each = begun.elapsed() / times.max(1);
     match result {
@@ -110,6 +117,14 @@ fn main() -> ExitCode {
             answer(&line, failure.exit_code())
         }
     }
+}
+
+/// Signals are caught by the runtime.
+fn attached(sandbox: &Sandbox, cx: &Context, spec: &RunSpec, attach: Attach) -> Result<Exit, Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.expect("threads can be started");
+    let _within = runtime.enter();
+    sandbox.run_attached(cx, spec, attach)
 }
 
 fn spec(wish: Wish) -> Result<RunSpec, Failure> {

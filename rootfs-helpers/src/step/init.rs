@@ -13,6 +13,7 @@ use rustix::fs::{Gid, Mode, OFlags, Uid};
 
 use super::inside::Inside;
 use super::trouble::{Doing as _, Result, Trouble};
+use super::trust::Trust;
 use super::user::{Accounts, User};
 use super::{exec, mounts, network, privileges, terminal, world};
 use crate::job::{Ended, Job, Mount, Network, Note, Status, Stdio, Usage};
@@ -23,6 +24,8 @@ use crate::seccomp;
 pub(super) struct Start<'a> {
     pub(super) job: &'a Job,
     pub(super) mounts: &'a [Mount],
+    /// Certificates to be trusted, if any.
+    pub(super) trust: Option<&'a Trust>,
     pub(super) link: &'a Link,
     /// Standard input of the program, if it is given one.
     pub(super) input: Option<OwnedFd>,
@@ -86,7 +89,7 @@ fn build(start: &Start<'_>) -> Result<Vec<(String, String)>> {
     let inside = Inside::open(start.root).doing("open the root")?;
     world::mount_world(&inside, job, start.own_processes)?;
     mounts::mount_all(&inside, start.mounts)?;
-    let variables = mounts::trust(&inside, &job.trust)?;
+    let variables = start.trust.map_or_else(|| Ok(Vec::new()), |trust| trust.show(&inside))?;
     // With the processes of this machine its whole /proc is shown; covering parts of it would promise too much.
     if start.own_processes {
         world::cover(&inside)?;
@@ -140,9 +143,6 @@ fn supervise(start: Start<'_>, user: &User, env: &[(String, String)]) -> Result<
             let _ = nix::sys::prctl::set_dumpable(false);
             let _ = silence();
             let ended = reap_until(child);
-            if !start.own_processes {
-                end_descendants();
-            }
             start.link.send(&Note::Ended(ended), None).doing("report the end")
         }
     }
@@ -188,6 +188,7 @@ fn become_program(
             rustix::stdio::dup2_stderr(&streams.input).doing("connect standard error")?;
             rustix::process::ioctl_tiocsctty(&streams.input).doing("take the terminal")?;
         }
+        give_pipes(user);
         new_keyring();
         privileges::drop_to(user, filter)?;
         close_others();
@@ -197,6 +198,19 @@ fn become_program(
         Ok(()) => Note::ExecFailed(exec::exec(&start.job.args, env)),
         Err(Trouble::Told(note)) => note,
         Err(Trouble::NoProc) => Note::Reduced("no /proc".to_owned()),
+    }
+}
+
+/// Lets the user open `/dev/stdout` and its like, which lead to pipes that root of the namespace made.
+fn give_pipes(user: &User) {
+    for stream in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
+        let pipe = rustix::fs::fstat(stream).is_ok_and(|stat| {
+            rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Fifo
+        });
+        if pipe {
+            // A pipe of somebody else keeps its owner: it is only less convenient.
+            let _ = rustix::fs::fchown(stream, Some(Uid::from_raw(user.uid)), None);
+        }
     }
 }
 

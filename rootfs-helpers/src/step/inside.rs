@@ -60,6 +60,11 @@ impl Place {
     pub(super) fn name(&self) -> String {
         format!("/proc/self/fd/{}", self.fd.as_raw_fd())
     }
+
+    /// Its times.
+    pub(super) fn times(&self) -> io::Result<Times> {
+        Ok(times(&rustix::fs::fstat(&self.fd)?))
+    }
 }
 
 const MAX_LINKS: usize = 40;
@@ -99,7 +104,7 @@ impl Inside {
             if !parents.iter().any(|(known, ..)| *known == path)
                 && let Ok(place) = self.find(path)
             {
-                let now = times(&rustix::fs::fstat(&place.fd)?);
+                let now = place.times()?;
                 parents.push((path, place, now));
             }
         }
@@ -122,7 +127,8 @@ impl Inside {
         Ok(())
     }
 
-    fn set_times(&self, place: &Place, times: Times) -> io::Result<()> {
+    /// Gives a place these times.
+    pub(super) fn set_times(&self, place: &Place, times: Times) -> io::Result<()> {
         let stamp = |(seconds, nanoseconds)| Timespec { tv_sec: seconds, tv_nsec: nanoseconds };
         let stamps =
             Timestamps { last_access: stamp(times.accessed), last_modification: stamp(times.modified) };

@@ -18,6 +18,7 @@ mod place;
 mod privileges;
 mod terminal;
 mod trouble;
+mod trust;
 mod user;
 mod world;
 
@@ -32,6 +33,7 @@ use rustix::process::PidfdFlags;
 
 use self::inside::Inside;
 use self::trouble::{Doing as _, Result, Trouble};
+use self::trust::Trust;
 use crate::job::{Job, Mount, Network, Note, Request};
 use crate::link::Link;
 use crate::root::Root;
@@ -79,11 +81,14 @@ fn supervise(link: &mut Link) -> Result<()> {
     let inside = Inside::open(&root).doing("open the root")?;
     world::make_kept(&inside)?;
     let made = mounts::make_points(&inside, &mounts)?;
-    let done = run_init(link, &job, &mounts, &root, &mut input);
+    let trust = Trust::add(&inside, &job.trust)?;
+    let step = Step { job: &job, mounts: &mounts, root: &root, trust: trust.as_ref() };
+    let done = run_init(link, &step, &mut input);
+    let untrusted = trust.map_or(Ok(()), |t| t.remove(&inside)).doing("take trusted certificates out");
     let cleaned = inside.remove(&made).doing("remove mount points");
     drop(inside);
     let left = crate::overlay::unmount(&root).doing("unmount the root");
-    done.and(cleaned).and(left)
+    done.and(untrusted).and(cleaned).and(left)
 }
 
 /// Mounts the root over its own upper directory, which nobody else looks at in this namespace.
@@ -96,22 +101,29 @@ fn mount_root(root: &Root) -> Result<PathBuf> {
     Ok(target.clone())
 }
 
+/// What the first process is made for.
+struct Step<'a> {
+    job: &'a Job,
+    mounts: &'a [Mount],
+    root: &'a Path,
+    trust: Option<&'a Trust>,
+}
+
 /// Runs the first process to its end; once more without a process namespace where `/proc` is refused.
-fn run_init(
-    link: &mut Link,
-    job: &Job,
-    mounts: &[Mount],
-    root: &Path,
-    input: &mut Option<OwnedFd>,
-) -> Result<()> {
+fn run_init(link: &mut Link, step: &Step<'_>, input: &mut Option<OwnedFd>) -> Result<()> {
     for own_processes in [true, false] {
         let input = if own_processes { clone_of(input)? } else { input.take() };
+        if !own_processes {
+            // Orphans of a killed first process come to us, so that we can end them.
+            nix::sys::prctl::set_child_subreaper(true).doing("adopt orphans")?;
+        }
         let (parent, alive) =
             rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).doing("make a pipe")?;
-        let pid = match clone_into(job, own_processes).doing("make namespaces")? {
+        let pid = match clone_into(step.job, own_processes).doing("make namespaces")? {
             None => {
                 drop(alive);
-                let start = init::Start { job, mounts, link, input, root, own_processes, parent };
+                let Step { job, mounts, root, trust } = *step;
+                let start = init::Start { job, mounts, trust, link, input, root, own_processes, parent };
                 let code = match init::run(start) {
                     Ok(()) => 0,
                     Err(Trouble::NoProc) if own_processes => NO_PROC,
@@ -128,6 +140,9 @@ fn run_init(
         drop((parent, input));
         let ended = wait(link, pid);
         drop(alive);
+        if !own_processes {
+            init::end_descendants();
+        }
         if ended? != NO_PROC {
             return Ok(());
         }

@@ -1,11 +1,11 @@
-//! What a step is given beside the usual: binds, tmpfs, files, name resolution, trusted certificates.
+//! What a step is given beside the usual: binds, tmpfs, files, name resolution.
 
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use nix::mount::MsFlags;
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
 
 use super::inside::{Inside, Kind, Made, Place};
 use super::place::{bind, make_read_only, mount_new};
@@ -101,80 +101,5 @@ impl Drop for Held {
     fn drop(&mut self) {
         // The mount keeps the file. In a tmpfs of our own the removal cannot fail.
         let _ = rustix::fs::unlinkat(&self.directory.fd, HELD_NAME, AtFlags::empty());
-    }
-}
-
-/// Where programs look for the certificates they trust: Debian, Alpine, Arch; Fedora; SUSE; Alpine's and others' link.
-const BUNDLES: [&str; 5] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
-
-/// Where the merged bundle lies, too; nothing below `/dev` gets into a layer.
-const TRUST_PATH: &str = "/dev/lapstrake-trust.pem";
-
-/// Variables by which programs with other places than the usual are told.
-const TRUST_VARIABLES: [&str; 9] = [
-    "SSL_CERT_FILE",
-    "CURL_CA_BUNDLE",
-    "GIT_SSL_CAINFO",
-    "REQUESTS_CA_BUNDLE",
-    "PIP_CERT",
-    "NODE_EXTRA_CA_CERTS",
-    "AWS_CA_BUNDLE",
-    "CARGO_HTTP_CAINFO",
-    "NIX_SSL_CERT_FILE",
-];
-
-const MAX_BUNDLE: u64 = 16 << 20;
-
-/// Shows the job's certificates, merged with the image's own, in the usual places the image has and under a path of
-/// our own. Returns the variables that name it.
-pub(super) fn trust(inside: &Inside, certificates: &str) -> Result<Vec<(String, String)>> {
-    if certificates.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut covered: Vec<PathBuf> = Vec::new();
-    let mut merged = None;
-    for bundle in BUNDLES {
-        let Ok(place) = inside.find(bundle) else { continue };
-        if place.file_type != FileType::RegularFile || covered.contains(&place.path) {
-            continue;
-        }
-        let doing = || format!("add trusted certificates to {bundle}");
-        let mut content = Vec::new();
-        let file = File::open(place.name()).doing(doing())?;
-        file.take(MAX_BUNDLE).read_to_end(&mut content).doing(doing())?;
-        append(&mut content, certificates);
-        let held = Held::new(inside, &content, 0o644, (0, 0)).doing(doing())?;
-        bind(&held.path(), &place).doing(doing())?;
-        make_read_only(inside, &place.path).doing(doing())?;
-        covered.push(place.path);
-        merged.get_or_insert(content);
-    }
-    let content = merged.unwrap_or_else(|| {
-        let mut content = Vec::new();
-        append(&mut content, certificates);
-        content
-    });
-    let directory = inside.find("/dev").doing("find /dev")?;
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-    let name = TRUST_PATH.trim_start_matches("/dev/");
-    let file = rustix::fs::openat(&directory.fd, name, flags, Mode::from_raw_mode(0o644))
-        .doing("write certificates")?;
-    File::from(file).write_all(&content).doing("write certificates")?;
-    Ok(TRUST_VARIABLES.iter().map(|name| ((*name).to_owned(), TRUST_PATH.to_owned())).collect())
-}
-
-fn append(content: &mut Vec<u8>, certificates: &str) {
-    if content.last().is_some_and(|byte| *byte != b'\n') {
-        content.push(b'\n');
-    }
-    content.extend_from_slice(certificates.as_bytes());
-    if !certificates.ends_with('\n') {
-        content.push(b'\n');
     }
 }

@@ -1,1 +1,38 @@
-//! The Dockerfile language: bytes in, tree out.
+//! The Dockerfile language: bytes in, typed tree out. Nothing here reads a file, a clock or a variable.
+//!
+//! The way of a file: [`SourceFile`](crate::base::SourceFile) → logical lines (`assemble`: byte-order mark, directives,
+//! comments, continuations, heredocs) → [`Statement`]s (keyword, flags, raw arguments) → [`Instruction`]s (typed, checked)
+//! → [`Dockerfile`] (global arguments and stages). Values stay unexpanded; [`Expander`] expands them when a step is
+//! reached, since the environment differs from step to step.
+//!
+//! The behaviour is that of BuildKit's frontend (v0.33.1), oddities included; `tests/compat` compares with goldens of the
+//! real thing. Differences, all deliberate: text that is not UTF-8 is an error outside comments (BuildKit fails later,
+//! without a line), non-ASCII letters in flags survive, errors in directives name their own line (BuildKit counts from
+//! zero there), and `${…}` nested deeper than 100 is an error.
+
+pub mod command;
+mod directive;
+mod error;
+mod expand;
+mod heredoc;
+mod instruction;
+mod problem;
+mod suggest;
+mod tree;
+mod warning;
+mod word;
+
+pub use directive::{Check, Directives, Escape, RuleSet};
+pub use error::Error;
+pub use expand::{Expander, Expansion, Lookup};
+pub use heredoc::Heredoc;
+pub use instruction::{Command, Flag, Instruction, KEYWORDS};
+pub use problem::Problem;
+pub use suggest::nearest;
+pub use tree::{Dockerfile, Stage, StageLookup};
+pub use warning::{Rule, Warning};
+pub use word::Word;
+
+use std::sync::Arc;
+
+use crate::base::SourceFile;

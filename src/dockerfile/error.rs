@@ -1,0 +1,92 @@
+//! What can be wrong with a Dockerfile, an expansion or an ignore file.
+
+use crate::base::{Failure, Kind, Span};
+use crate::dockerfile::Problem;
+
+/// An error of the language. Each variant says what was being done; its source is the [`Problem`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The file is wrong: it must be changed at `span`.
+    #[error("dockerfile parse error on line {}", .span.first_line())]
+    Parse {
+        /// The lines or the word that are wrong.
+        span: Span,
+        /// Why.
+        #[source]
+        problem: Problem,
+    },
+    /// A text with variables could not be expanded: it, or the values given, must be changed.
+    #[error("failed to process {text:?}")]
+    Expand {
+        /// The text that was being expanded.
+        text: String,
+        /// Where it stands, if known.
+        span: Option<Span>,
+        /// Why.
+        #[source]
+        problem: Problem,
+    },
+    /// A pattern of an ignore file or of `--exclude` is wrong.
+    #[error("read ignore pattern {pattern:?}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// Where it stands, if known.
+        span: Option<Span>,
+        /// Why.
+        #[source]
+        problem: Problem,
+    },
+}
+
+impl Error {
+    /// A parse error.
+    pub(super) fn parse(span: Span, problem: Problem) -> Self {
+        Self::Parse { span, problem }
+    }
+
+    /// Why.
+    pub fn problem(&self) -> &Problem {
+        match self {
+            Self::Parse { problem, .. } | Self::Expand { problem, .. } | Self::Pattern { problem, .. } => problem,
+        }
+    }
+
+    /// Where, if known.
+    pub fn span(&self) -> Option<&Span> {
+        match self {
+            Self::Parse { span, .. } => Some(span),
+            Self::Expand { span, .. } | Self::Pattern { span, .. } => span.as_ref(),
+        }
+    }
+
+    /// First and last line, 1-based, if the place is known.
+    pub fn lines(&self) -> Option<(usize, usize)> {
+        self.span().map(|span| (span.first_line(), span.last_line()))
+    }
+
+    /// The same error at a place, unless a place is already known.
+    #[must_use]
+    pub fn at(mut self, place: &Span) -> Self {
+        match &mut self {
+            Self::Parse { .. } => {}
+            Self::Expand { span, .. } | Self::Pattern { span, .. } => {
+                span.get_or_insert_with(|| place.clone());
+            }
+        }
+        self
+    }
+}
+
+impl std::convert::From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let mut failure = Failure::of(Kind::Config, &error);
+        if let Some(span) = error.span() {
+            failure = failure.at(span.clone());
+        }
+        match error.problem().hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}

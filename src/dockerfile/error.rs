@@ -1,15 +1,19 @@
 //! What can be wrong with a Dockerfile, an expansion or an ignore file.
 
 use crate::base::{Failure, Kind, Span};
-use crate::dockerfile::Problem;
+use crate::dockerfile::{Problem, Statement};
 
 /// An error of the language. Each variant says what was being done; its source is the [`Problem`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The file is wrong: it must be changed at `span`.
-    #[error("dockerfile parse error on line {}", .span.first_line())]
+    #[error("dockerfile parse error on line {first_line}")]
     Parse {
-        /// The lines or the word that are wrong.
+        /// First line of the instruction (or the line itself where there is none), 1-based.
+        first_line: usize,
+        /// Last line, 1-based.
+        last_line: usize,
+        /// The lines or the very word that are wrong.
         span: Span,
         /// Why.
         #[source]
@@ -42,7 +46,12 @@ pub enum Error {
 impl Error {
     /// A parse error.
     pub(super) fn parse(span: Span, problem: Problem) -> Self {
-        Self::Parse { span, problem }
+        Self::Parse { first_line: span.first_line(), last_line: span.last_line(), span, problem }
+    }
+
+    /// A parse error at a word of an instruction.
+    pub(super) fn within(statement: &Statement, span: Span, problem: Problem) -> Self {
+        Self::Parse { first_line: statement.first_line, last_line: statement.last_line, span, problem }
     }
 
     /// Why.
@@ -62,7 +71,12 @@ impl Error {
 
     /// First and last line, 1-based, if the place is known.
     pub fn lines(&self) -> Option<(usize, usize)> {
-        self.span().map(|span| (span.first_line(), span.last_line()))
+        match self {
+            Self::Parse { first_line, last_line, .. } => Some((*first_line, *last_line)),
+            Self::Expand { span, .. } | Self::Pattern { span, .. } => {
+                span.as_ref().map(|span| (span.first_line(), span.last_line()))
+            }
+        }
     }
 
     /// The same error at a place, unless a place is already known.

@@ -16,7 +16,9 @@ mod error;
 mod expand;
 mod heredoc;
 mod instruction;
+mod parse;
 mod problem;
+mod read;
 mod suggest;
 mod tree;
 mod warning;
@@ -28,6 +30,7 @@ pub use expand::{Expander, Expansion, Lookup};
 pub use heredoc::Heredoc;
 pub use instruction::{Command, Flag, Instruction, KEYWORDS};
 pub use problem::Problem;
+pub use read::{Statement, statements};
 pub use suggest::nearest;
 pub use tree::{Dockerfile, Stage, StageLookup};
 pub use warning::{Rule, Warning};
@@ -36,3 +39,19 @@ pub use word::Word;
 use std::sync::Arc;
 
 use crate::base::SourceFile;
+
+/// Parses a Dockerfile.
+///
+/// # Errors
+/// [`Error::Parse`] with the lines and the very words that are wrong.
+pub fn parse(file: &Arc<SourceFile>) -> Result<Dockerfile, Error> {
+    parse::parse(file)
+}
+
+/// Parses one trigger of an image's `OnBuild` configuration, heredocs included, with the default escape character.
+///
+/// # Errors
+/// [`Error::Parse`]; its place is in a file called `ONBUILD` that holds the trigger.
+pub fn parse_trigger(text: &str) -> Result<Instruction, Error> {
+    parse::parse_trigger(text)
+}

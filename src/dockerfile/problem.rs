@@ -111,16 +111,16 @@ pub enum Problem {
     #[error("Interval {0:?} cannot be less than 1ms")]
     ShortInterval(&'static str),
     /// A duration that cannot be read.
-    #[error("time: {problem} {value:?}")]
-    Duration {
-        /// What is wrong.
-        problem: &'static str,
+    #[error("time: {0}")]
+    Duration(String),
+    /// `--retries` that is not a number.
+    #[error("strconv.ParseInt: parsing {value:?}: {problem}")]
+    Retries {
         /// The text.
         value: String,
+        /// What is wrong.
+        problem: &'static str,
     },
-    /// `--retries` that is not a number.
-    #[error("invalid value {0:?} for --retries: not a whole number of 32 bits")]
-    Retries(String),
     /// `--retries` below zero.
     #[error("--retries cannot be negative ({0})")]
     NegativeRetries(i64),
@@ -137,8 +137,13 @@ pub enum Problem {
     #[error("security {0:?} is not valid")]
     SecurityMode(String),
     /// A `--mount` or `--device` value that is wrong.
-    #[error("{0}")]
-    Mount(String),
+    #[error("{message}{}", did_you_mean(.near.as_deref()))]
+    Mount {
+        /// What is wrong.
+        message: String,
+        /// The nearest known word.
+        near: Option<String>,
+    },
     /// A variable in `from`.
     #[error("'from' doesn't support variable expansion, define alias stage instead")]
     MountFromVariable,

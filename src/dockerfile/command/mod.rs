@@ -5,10 +5,10 @@ mod mount;
 mod run;
 
 pub use health::{Healthcheck, HealthcheckCommand};
-pub use mount::{Mount, MountFlag, MountType, Sharing};
+pub use mount::{ExpandField, Mount, MountFlag, MountType, Sharing};
 pub use run::{Device, Network, Run, RunScript, Security};
 
-use crate::dockerfile::Word;
+use crate::dockerfile::{Error, Escape, Expander, Problem, Word};
 
 /// `FROM [--platform=P] image [AS name]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,4 +167,18 @@ pub struct Shell {
 pub struct Volume {
     /// Paths, none empty before expansion; expanded.
     pub paths: Vec<Word>,
+}
+
+impl Copy {
+    /// The value of `--from`, checked to be free of variables.
+    ///
+    /// # Errors
+    /// [`Problem::FromVariable`] at the flag, when expanding would change the value.
+    pub fn stage_reference(&self, escape: Escape) -> Result<Option<&Word>, Error> {
+        let Some(from) = &self.from else { return Ok(None) };
+        match Expander::new(escape).word(from, &|_| None)?.text == from.text {
+            true => Ok(Some(from)),
+            false => Err(Error::parse(from.span.clone(), Problem::FromVariable)),
+        }
+    }
 }

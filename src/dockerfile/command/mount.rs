@@ -1,6 +1,6 @@
 //! `RUN --mount`.
 
-use crate::dockerfile::Word;
+use crate::dockerfile::{Error, Word, parse};
 
 /// A `--mount` flag as written. It is read twice, as BuildKit does: `from` at once, everything else after expansion.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +9,19 @@ pub struct MountFlag {
     pub word: Word,
     /// The value of `from`, known without expansion: a stage, a named context or an image.
     pub from: Option<String>,
+}
+
+/// Expands the value of a field; [`MountFlag::resolve`] takes one.
+pub type ExpandField<'a> = dyn FnMut(&str) -> Result<String, Error> + 'a;
+
+impl MountFlag {
+    /// The mount, every value expanded by `expand`.
+    ///
+    /// # Errors
+    /// Those of `expand`, and [`Error::Parse`] at the flag when a key or a value is wrong or does not fit the type.
+    pub fn resolve(&self, expand: &mut ExpandField<'_>) -> Result<Mount, Error> {
+        parse::mount::resolve(&self.word, expand)
+    }
 }
 
 /// A mount of a `RUN` step.

@@ -1,7 +1,8 @@
 //! `RUN` with its flags.
 
 use crate::dockerfile::command::{CommandLine, MountFlag};
-use crate::dockerfile::Word;
+use crate::dockerfile::read::heredoc_word;
+use crate::dockerfile::{Heredoc, Word};
 
 /// `RUN`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,4 +67,33 @@ pub enum RunScript {
         /// Its content.
         content: String,
     },
+}
+
+impl Run {
+    /// What is executed: the line with the instruction's heredocs. A heredoc alone is the script itself; among other
+    /// words it is given to the shell, which knows heredocs.
+    pub fn script(&self, heredocs: &[Heredoc]) -> RunScript {
+        let text = match &self.line {
+            CommandLine::Exec(words) => {
+                return RunScript::Exec(words.iter().map(|word| word.text.clone()).collect());
+            }
+            CommandLine::Shell(word) => &word.text,
+        };
+        let Some(first) = heredocs.first() else { return RunScript::Shell(text.clone()) };
+        // A word with broken quotes is no heredoc; the shell will say so.
+        if heredoc_word(text).is_ok_and(|declared| declared.is_some()) {
+            let content = first.content();
+            return match content.starts_with("#!") {
+                true => RunScript::File { name: first.name.clone(), content },
+                false => RunScript::Shell(content),
+            };
+        }
+        let mut script = text.clone();
+        for heredoc in heredocs {
+            script.push('\n');
+            script.push_str(&heredoc.body);
+            script.push_str(&heredoc.name);
+        }
+        RunScript::Shell(script)
+    }
 }

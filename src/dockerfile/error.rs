@@ -57,7 +57,9 @@ impl Error {
     /// Why.
     pub fn problem(&self) -> &Problem {
         match self {
-            Self::Parse { problem, .. } | Self::Expand { problem, .. } | Self::Pattern { problem, .. } => problem,
+            Self::Parse { problem, .. } | Self::Expand { problem, .. } | Self::Pattern { problem, .. } => {
+                problem
+            }
         }
     }
 

@@ -66,7 +66,9 @@ pub enum Problem {
     #[error("{0} requires exactly one argument")]
     ExactlyOneArgument(&'static str),
     /// COPY or ADD with too little.
-    #[error("{0} requires at least two arguments, but only one was provided. Destination could not be determined")]
+    #[error(
+        "{0} requires at least two arguments, but only one was provided. Destination could not be determined"
+    )]
     NoDestination(&'static str),
     /// A heredoc as destination.
     #[error("{0} cannot accept a heredoc as a destination")]

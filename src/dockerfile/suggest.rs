@@ -19,7 +19,9 @@ pub fn nearest(word: &str, known: &[&str], exact: bool) -> Option<String> {
             best = Some((distance, candidate));
         }
     }
-    best.map(|(_, found)| if !exact && word == word.to_uppercase() && word != wanted { found.to_uppercase() } else { found })
+    best.map(|(_, found)| {
+        if !exact && word == word.to_uppercase() && word != wanted { found.to_uppercase() } else { found }
+    })
 }
 
 /// ` (did you mean X?)`, or nothing.

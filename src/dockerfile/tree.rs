@@ -72,7 +72,10 @@ pub enum StageLookup {
 impl Dockerfile {
     /// All instructions in order of the file, `FROM`s included.
     pub fn instructions(&self) -> impl Iterator<Item = &Instruction> {
-        let stages = self.stages.iter().flat_map(|stage| std::iter::once(&stage.instruction).chain(&stage.instructions));
+        let stages = self
+            .stages
+            .iter()
+            .flat_map(|stage| std::iter::once(&stage.instruction).chain(&stage.instructions));
         self.global_args.iter().chain(stages)
     }
 

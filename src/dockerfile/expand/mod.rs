@@ -7,7 +7,7 @@ mod words;
 
 use std::collections::BTreeSet;
 
-use crate::dockerfile::{Error, Escape, Word};
+use crate::dockerfile::{Error, Escape, Problem, Word};
 
 /// Where values of variables come from: `None` means unset.
 pub type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;

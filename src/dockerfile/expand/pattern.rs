@@ -170,7 +170,14 @@ impl Pattern {
     }
 
     /// Adds a state and those reachable without a character, in order of preference, each once per position.
-    fn follow(&self, part: usize, start: usize, at: usize, seen: &mut [usize], ready: &mut Vec<(usize, usize)>) {
+    fn follow(
+        &self,
+        part: usize,
+        start: usize,
+        at: usize,
+        seen: &mut [usize],
+        ready: &mut Vec<(usize, usize)>,
+    ) {
         // A run of stars: greedy prefers the earlier ones, otherwise the later ones.
         let mut chain = vec![part];
         while self.parts.get(chain[chain.len() - 1]) == Some(&Part::Any) {

@@ -3,8 +3,8 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-use crate::dockerfile::expand::{Expander, Expansion, Lookup, pattern};
 use crate::dockerfile::Problem;
+use crate::dockerfile::expand::{Expander, Expansion, Lookup, pattern};
 
 /// How deep `${…${…}}` may go.
 const DEEPEST: usize = 100;
@@ -345,10 +345,11 @@ fn unsupported(modifier: &str) -> Problem {
 /// A decimal digit of any script (Unicode `Nd`). Outside ASCII they come in runs of ten; these are the scripts in use.
 fn is_digit(c: char) -> bool {
     const ZEROS: [u32; 24] = [
-        0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xDE6, 0xE50, 0xED0,
-        0xF20, 0x1040, 0x1090, 0x17E0, 0x1810, 0xA620, 0xA8D0, 0xA900, 0xFF10,
+        0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xDE6, 0xE50,
+        0xED0, 0xF20, 0x1040, 0x1090, 0x17E0, 0x1810, 0xA620, 0xA8D0, 0xA900, 0xFF10,
     ];
-    c.is_ascii_digit() || (!c.is_ascii() && ZEROS.iter().any(|zero| (*zero..zero + 10).contains(&u32::from(c))))
+    c.is_ascii_digit()
+        || (!c.is_ascii() && ZEROS.iter().any(|zero| (*zero..zero + 10).contains(&u32::from(c))))
 }
 
 /// A letter (Unicode `L`).

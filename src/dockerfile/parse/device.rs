@@ -8,10 +8,12 @@ use crate::dockerfile::{Problem, Word, nearest};
 /// Source of the rules: BuildKit `instructions/commands_rundevice.go`, measured.
 pub(super) fn parse(word: &Word) -> Result<Device, Problem> {
     let wrong = |message: String| Problem::Mount { message, near: None };
-    let fields = csv::fields(&word.text).map_err(|why| wrong(format!("failed to parse csv devices: {why}")))?;
+    let fields =
+        csv::fields(&word.text).map_err(|why| wrong(format!("failed to parse csv devices: {why}")))?;
     let mut device = Device { name: String::new(), required: false, word: word.clone() };
     for field in fields {
-        let (key, value) = field.split_once('=').map_or((field.as_str(), None), |(key, value)| (key, Some(value)));
+        let (key, value) =
+            field.split_once('=').map_or((field.as_str(), None), |(key, value)| (key, Some(value)));
         let key = key.to_lowercase();
         match (key.as_str(), value) {
             ("required", None) => device.required = true,

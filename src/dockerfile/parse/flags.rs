@@ -60,7 +60,10 @@ impl Flags {
 
     /// The value of a flag that stands once. An empty value counts as not given, as in BuildKit.
     pub fn value(&self, name: &str) -> Option<Word> {
-        self.given.iter().find(|(given, word)| *given == name && !word.text.is_empty()).map(|(_, word)| word.clone())
+        self.given
+            .iter()
+            .find(|(given, word)| *given == name && !word.text.is_empty())
+            .map(|(_, word)| word.clone())
     }
 
     /// The value of a flag that stands once, empty values too.

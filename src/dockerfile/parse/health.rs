@@ -52,7 +52,9 @@ fn interval(statement: &Statement, flags: &Flags, name: &'static str) -> Result<
     let wrong = |problem| Error::within(statement, word.span.clone(), problem);
     let nanoseconds = duration::parse(&word.text).map_err(|message| wrong(Problem::Duration(message)))?;
     match u64::try_from(nanoseconds) {
-        Ok(nanoseconds) if nanoseconds == 0 || nanoseconds >= 1_000_000 => Ok(Duration::from_nanos(nanoseconds)),
+        Ok(nanoseconds) if nanoseconds == 0 || nanoseconds >= 1_000_000 => {
+            Ok(Duration::from_nanos(nanoseconds))
+        }
         _ => Err(wrong(Problem::ShortInterval(name))),
     }
 }

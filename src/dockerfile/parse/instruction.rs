@@ -3,7 +3,9 @@
 use crate::dockerfile::command::{Arg, ArgItem, CommandLine, Env, Expose, From, Label, Pair, Shell, Volume};
 use crate::dockerfile::parse::flags::{Flags, Known, Takes};
 use crate::dockerfile::parse::{files, health, onbuild, run};
-use crate::dockerfile::{Command, Error, Instruction, KEYWORDS, Problem, Rule, Statement, Warning, Word, nearest};
+use crate::dockerfile::{
+    Command, Error, Instruction, KEYWORDS, Problem, Rule, Statement, Warning, Word, nearest,
+};
 
 const NO_FLAGS: &Known = &[];
 
@@ -120,7 +122,9 @@ fn end_of(statement: &Statement) -> crate::base::Span {
 fn from(statement: &Statement) -> Result<From, Error> {
     let (image, name) = match statement.words.as_slice() {
         [image] => (image, None),
-        [image, word, name] if word.text.eq_ignore_ascii_case("as") => (image, Some(stage_name(statement, name)?)),
+        [image, word, name] if word.text.eq_ignore_ascii_case("as") => {
+            (image, Some(stage_name(statement, name)?))
+        }
         _ => return Err(wrong(statement, Problem::FromArguments)),
     };
     let flags = Flags::parse(statement, &[("platform", Takes::Value)])?;

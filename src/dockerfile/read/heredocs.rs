@@ -16,7 +16,8 @@ pub(in crate::dockerfile) struct Declared {
 /// Reads a word as a heredoc: `^(\d*)<<(-?)\s*([^<]*)$`; `None` if it is none. Errors are those of quotes in the
 /// delimiter.
 pub(in crate::dockerfile) fn heredoc_word(word: &str) -> Result<Option<Declared>, Problem> {
-    let (digits, rest) = word.split_at(word.len() - word.trim_start_matches(|c: char| c.is_ascii_digit()).len());
+    let (digits, rest) =
+        word.split_at(word.len() - word.trim_start_matches(|c: char| c.is_ascii_digit()).len());
     let Some(rest) = rest.strip_prefix("<<") else { return Ok(None) };
     let (strip_tabs, rest) = rest.strip_prefix('-').map_or((false, rest), |rest| (true, rest));
     let rest = rest.trim_start_matches(['\t', '\n', '\u{c}', '\r', ' ']);
@@ -57,7 +58,9 @@ pub(super) fn body(lines: &mut Lines<'_>, line: &mut Line, declared: Declared) -
     while let Some(next) = lines.next()? {
         line.last_line = lines.number;
         let mut candidate = next.bytes;
-        while declared.strip_tabs && let [b'\t', rest @ ..] = candidate {
+        while declared.strip_tabs
+            && let [b'\t', rest @ ..] = candidate
+        {
             candidate = rest;
         }
         let end = next.offset + next.raw.len();

@@ -255,7 +255,9 @@ mod tests {
         assert_eq!(strings(r#" ["a", "b\n\u00e9" ] "#).expect("JSON"), ["a", "b\né"]);
         assert_eq!(strings(r#"["\ud83d\ude00\ud800x\/"]"#).expect("JSON"), ["😀\u{FFFD}x/"]);
         assert!(strings("[]").expect("JSON").is_empty());
-        for text in ["['a']", r#"["a"] x"#, r#"["a",]"#, "[", r#"["a""#, "[\"a\tb\"]", r#"["\x"]"#, "[1e999]", "[01]"] {
+        for text in
+            ["['a']", r#"["a"] x"#, r#"["a",]"#, "[", r#"["a""#, "[\"a\tb\"]", r#"["\x"]"#, "[1e999]", "[01]"]
+        {
             assert_eq!(array(text, 0..text.len()), Json::NotJson, "{text}");
         }
     }

@@ -161,6 +161,9 @@ mod tests {
     #[test]
     fn quoted_words_keep_quotes() {
         let line = r#"a=b\ c "d e"f='g h' "" x\"#;
-        assert_eq!(texts(&quoted_words(line, 0..line.len(), '\\')), [r"a=b\ c", r#""d e"f='g h'"#, r#""""#, "x"]);
+        assert_eq!(
+            texts(&quoted_words(line, 0..line.len(), '\\')),
+            [r"a=b\ c", r#""d e"f='g h'"#, r#""""#, "x"]
+        );
     }
 }

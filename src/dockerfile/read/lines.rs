@@ -112,7 +112,12 @@ impl<'a> Lines<'a> {
     }
 
     /// Starts a logical line with `first` and reads on to its end.
-    pub fn logical(&mut self, first: &Physical<'a>, escape: Escape, comments: Vec<String>) -> Result<Line, Error> {
+    pub fn logical(
+        &mut self,
+        first: &Physical<'a>,
+        escape: Escape,
+        comments: Vec<String>,
+    ) -> Result<Line, Error> {
         let text = self.text(first.bytes)?;
         let trimmed = text.trim_start();
         let mut line = Line {
@@ -153,8 +158,8 @@ fn cut_continuation(line: &str, escape: Escape) -> (&str, bool) {
     }
 }
 
-/// Whether the line would be continued: what the printer must avoid.
-pub(in crate::dockerfile) fn find_keyword_end(text: &str) -> usize {
+/// Where the first word ends.
+pub(super) fn find_keyword_end(text: &str) -> usize {
     text.find(is_separator).unwrap_or(text.len())
 }
 

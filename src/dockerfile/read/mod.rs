@@ -9,6 +9,5 @@ mod lines;
 mod statement;
 
 pub(super) use heredocs::heredoc_word;
-pub(super) use lines::find_keyword_end;
+pub(super) use statement::read;
 pub use statement::{Statement, statements};
-pub(super) use statement::{Read, read};

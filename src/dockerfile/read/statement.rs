@@ -188,7 +188,11 @@ fn grammar(name: &str, text: &str, rest: Range<usize>, escape: char) -> Result<P
     }
 }
 
-fn json_or(text: &str, rest: Range<usize>, other: impl FnOnce(Range<usize>) -> Parsed) -> Result<Parsed, Problem> {
+fn json_or(
+    text: &str,
+    rest: Range<usize>,
+    other: impl FnOnce(Range<usize>) -> Parsed,
+) -> Result<Parsed, Problem> {
     match json::array(text, rest.clone()) {
         json::Json::Strings(words) => Ok(Parsed { words, json: true }),
         json::Json::Mixed => Err(Problem::JsonNotStrings),

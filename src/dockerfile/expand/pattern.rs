@@ -143,7 +143,7 @@ impl Pattern {
             }
             let mut ready = Vec::new();
             for (part, start) in threads.drain(..) {
-                self.follow(part, start, at, &mut seen, &mut ready);
+                self.follow((part, start), at, &mut seen, &mut ready);
             }
             for (part, start) in ready {
                 if done {
@@ -172,8 +172,7 @@ impl Pattern {
     /// Adds a state and those reachable without a character, in order of preference, each once per position.
     fn follow(
         &self,
-        part: usize,
-        start: usize,
+        (part, start): (usize, usize),
         at: usize,
         seen: &mut [usize],
         ready: &mut Vec<(usize, usize)>,

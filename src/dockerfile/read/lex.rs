@@ -12,6 +12,7 @@ pub(super) struct Cut {
 }
 
 impl Cut {
+    /// The part of `text` at `range`.
     pub fn of(text: &str, range: Range<usize>) -> Self {
         Self { text: text[range.clone()].to_owned(), range }
     }

@@ -67,6 +67,7 @@ pub(super) struct Physical<'a> {
 }
 
 impl<'a> Lines<'a> {
+    /// Begins at the first line of `file`.
     pub fn new(file: &'a Arc<SourceFile>) -> Self {
         Self { file, offset: 0, number: 0 }
     }

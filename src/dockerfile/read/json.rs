@@ -12,7 +12,7 @@ pub(super) enum Json {
     /// An array that holds something else than strings.
     Mixed,
     /// No JSON array: shell form.
-    NotJson,
+    Malformed,
 }
 
 /// Reads the whole range; blanks around are allowed.
@@ -20,10 +20,10 @@ pub(super) fn array(text: &str, range: Range<usize>) -> Json {
     let part = &text[range.clone()];
     let start = range.start + (part.len() - part.trim_start().len());
     if !text[start..range.end].starts_with('[') {
-        return Json::NotJson;
+        return Json::Malformed;
     }
     let mut reader = Reader { bytes: &text.as_bytes()[..range.end], at: start, open: Vec::new() };
-    reader.top(text).unwrap_or(Json::NotJson)
+    reader.top(text).unwrap_or(Json::Malformed)
 }
 
 /// Deepest nesting Go takes.
@@ -258,7 +258,7 @@ mod tests {
         for text in
             ["['a']", r#"["a"] x"#, r#"["a",]"#, "[", r#"["a""#, "[\"a\tb\"]", r#"["\x"]"#, "[1e999]", "[01]"]
         {
-            assert_eq!(array(text, 0..text.len()), Json::NotJson, "{text}");
+            assert_eq!(array(text, 0..text.len()), Json::Malformed, "{text}");
         }
     }
 
@@ -268,6 +268,6 @@ mod tests {
             assert_eq!(array(text, 0..text.len()), Json::Mixed, "{text}");
         }
         let deep = "[".repeat(100_000);
-        assert_eq!(array(&deep, 0..deep.len()), Json::NotJson);
+        assert_eq!(array(&deep, 0..deep.len()), Json::Malformed);
     }
 }

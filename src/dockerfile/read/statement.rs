@@ -196,7 +196,7 @@ fn json_or(
     match json::array(text, rest.clone()) {
         json::Json::Strings(words) => Ok(Parsed { words, json: true }),
         json::Json::Mixed => Err(Problem::JsonNotStrings),
-        json::Json::NotJson => Ok(other(rest)),
+        json::Json::Malformed => Ok(other(rest)),
     }
 }
 

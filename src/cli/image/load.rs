@@ -52,7 +52,8 @@ fn words(image: &Loaded) -> String {
     if image.names.is_empty() {
         // Without a name the next prune removes it.
         let label = image.label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();
-        return format!("loaded {}{label}, which has no name: give it one with --tag\n", image.digest);
+        let hint = "no name yet: give it one with `lap image tag`";
+        return format!("loaded {}{label}, {hint}\n", image.digest);
     }
     image.names.iter().map(|name| format!("loaded {}@{}\n", name.familiar(), image.digest)).collect()
 }

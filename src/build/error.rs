@@ -1,7 +1,7 @@
 //! Errors of the build engine.
 
 use crate::base::{Failure, Kind, Span};
-use crate::{content, host, oci, registry, sandbox, snapshot, stages};
+use crate::{content, dockerfile, host, oci, registry, sandbox, snapshot, stages};
 
 /// A build could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,9 @@ pub enum Error {
         /// What can be done.
         hints: Vec<String>,
     },
+    /// The Dockerfile cannot be read as one.
+    #[error(transparent)]
+    Language(#[from] dockerfile::Error),
     /// A step of the Dockerfile failed.
     #[error("{name}")]
     Step {
@@ -125,6 +128,7 @@ impl From<Error> for Failure {
             }
             Error::Workload(failure) => *failure,
             Error::Cancelled => Failure::new(Kind::Cancelled, "the build was cancelled"),
+            Error::Language(error) => error.into(),
             Error::Store(error) => error.into(),
             Error::Snapshot(error) => error.into(),
             Error::Records(error) => error.into(),

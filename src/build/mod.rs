@@ -2,6 +2,8 @@
 
 mod doors;
 mod error;
+pub mod evaluate;
+pub mod step;
 pub mod transfer;
 mod unpacked;
 

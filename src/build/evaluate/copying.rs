@@ -1,0 +1,133 @@
+//! COPY and ADD: sources, destination and how the history shows them.
+
+use crate::build::Error;
+use crate::build::evaluate::stage::{Scene, State};
+use crate::build::evaluate::{paths, refusal};
+use crate::build::step::{Copy, Document, From};
+use crate::dockerfile::Word;
+use crate::dockerfile::command::{self, Source};
+
+/// Evaluates a COPY and remembers it.
+pub fn copy(scene: &Scene<'_>, state: &mut State, copy: &command::Copy) -> Result<Copy, Error> {
+    let flags = [("link", copy.link), ("parents", copy.parents), ("exclude", !copy.exclude.is_empty())];
+    refuse_flags(scene, &flags)?;
+    let parts = Parts {
+        keyword: "COPY",
+        sources: &copy.sources,
+        destination: &copy.destination,
+        chown: copy.chown.as_ref(),
+        chmod: copy.chmod.as_ref(),
+        unpack: false,
+    };
+    evaluate(scene, state, &parts)
+}
+
+/// Evaluates an ADD of local sources and remembers it.
+pub fn add(scene: &Scene<'_>, state: &mut State, add: &command::Add) -> Result<Copy, Error> {
+    let flags = [
+        ("link", add.link),
+        ("exclude", !add.exclude.is_empty()),
+        ("keep-git-dir", add.keep_git_dir.is_some()),
+    ];
+    refuse_flags(scene, &flags)?;
+    if let Some(word) = &add.checksum {
+        return Err(Error::definition(&word.span, "checksum requires HTTP(S) or Git sources"));
+    }
+    let parts = Parts {
+        keyword: "ADD",
+        sources: &add.sources,
+        destination: &add.destination,
+        chown: add.chown.as_ref(),
+        chmod: add.chmod.as_ref(),
+        unpack: add.unpack.unwrap_or(true),
+    };
+    evaluate(scene, state, &parts)
+}
+
+fn refuse_flags(scene: &Scene<'_>, flags: &[(&str, bool)]) -> Result<(), Error> {
+    match flags.iter().find(|(_, written)| *written) {
+        Some((name, _)) => Err(refusal::flag(scene.instruction, name)),
+        None => Ok(()),
+    }
+}
+
+struct Parts<'a> {
+    keyword: &'static str,
+    sources: &'a [Source],
+    destination: &'a Word,
+    chown: Option<&'a Word>,
+    chmod: Option<&'a Word>,
+    unpack: bool,
+}
+
+fn evaluate(scene: &Scene<'_>, state: &mut State, parts: &Parts<'_>) -> Result<Copy, Error> {
+    let expand = |word: &Word| scene.expansion.word(word, &state.vars);
+    let (mut shown_paths, mut shown_documents) = (String::new(), String::new());
+    let mut copy = Copy {
+        unpack: parts.unpack,
+        from: scene.source.unwrap_or(From::Context),
+        paths: Vec::new(),
+        documents: Vec::new(),
+        destination: String::new(),
+        chown: parts.chown.map(expand).transpose()?.filter(|text| !text.is_empty()),
+        chmod: parts.chmod.map(expand).transpose()?.filter(|text| !text.is_empty()),
+    };
+    for source in parts.sources {
+        match source {
+            Source::Path(word) => {
+                let text = expand(word)?;
+                refuse_remote(parts.keyword, &text, word)?;
+                shown_paths.push_str(&format!(" {text}"));
+                copy.paths.push(paths::source(&text));
+            }
+            Source::Inline(file) => {
+                let body = match file.expand {
+                    true => scene.expansion.body(&file.content, &file.name, &state.vars)?,
+                    false => file.content.clone(),
+                };
+                shown_documents.push_str(&format!(" <<{}", file.name.text));
+                copy.documents.push(Document { name: file.name.text.clone(), bytes: body.into_bytes() });
+            }
+        }
+    }
+    let destination = expand(parts.destination)?;
+    copy.destination = paths::destination(&state.image.config.working_dir, &destination);
+    if let (Some(mode), Some(word)) = (&copy.chmod, parts.chmod) {
+        check_mode(mode, word)?;
+    }
+    let mut shown = parts.keyword.to_owned();
+    for (flag, value) in [("chown", &copy.chown), ("chmod", &copy.chmod)] {
+        if let Some(value) = value {
+            shown.push_str(&format!(" --{flag}={value}"));
+        }
+    }
+    state.remember(format!("{shown}{shown_paths}{shown_documents} {destination} # buildkit"), true);
+    Ok(copy)
+}
+
+fn refuse_remote(keyword: &str, text: &str, word: &Word) -> Result<(), Error> {
+    let remote = match () {
+        () if paths::is_git(text) => "git ref",
+        () if text.starts_with("http://") || text.starts_with("https://") => "URL",
+        () => return Ok(()),
+    };
+    if keyword == "COPY" {
+        return Err(Error::definition(&word.span, format!("source can't be a {remote} for COPY"))
+            .hint("ADD takes remote sources"));
+    }
+    Err(refusal::feature(word, &format!("ADD of a {remote}"))
+        .hint("fetch it in a RUN step, or into the build context before the build"))
+}
+
+/// Octal numbers have a limit; symbolic modes are read when they are applied.
+fn check_mode(mode: &str, word: &Word) -> Result<(), Error> {
+    let numeric = mode.starts_with(|c: char| c.is_ascii_digit());
+    let fits = mode.bytes().all(|b| matches!(b, b'0'..=b'7'))
+        && u32::from_str_radix(mode, 8).is_ok_and(|m| m <= 0o7777);
+    if numeric && !fits {
+        let message =
+            format!("invalid chmod parameter: '{mode}'. it should be octal string and between 0 and 07777");
+        return Err(Error::definition(&word.span, message));
+    }
+    Ok(())
+}

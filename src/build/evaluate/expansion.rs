@@ -1,0 +1,56 @@
+//! Expansion of the words of a Dockerfile with the variables of a stage.
+
+use crate::build::Error;
+use crate::build::evaluate::Vars;
+use crate::dockerfile::{Dockerfile, Expander, Word};
+
+/// Expands words as the file's escape character asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Expansion {
+    expander: Expander,
+}
+
+impl Expansion {
+    /// For the words of `file`.
+    pub fn new(file: &Dockerfile) -> Self {
+        Self { expander: Expander::new(file.directives.escape) }
+    }
+
+    /// The value of `word`.
+    ///
+    /// # Errors
+    /// With the word's place.
+    pub fn word(&self, word: &Word, vars: &Vars) -> Result<String, Error> {
+        Ok(self.expander.word(word, &|name| lookup(vars, name))?.text)
+    }
+
+    /// The words that `word` becomes.
+    ///
+    /// # Errors
+    /// With the word's place.
+    pub fn words(&self, word: &Word, vars: &Vars) -> Result<Vec<String>, Error> {
+        Ok(self.expander.word(word, &|name| lookup(vars, name))?.words)
+    }
+
+    /// The body of the heredoc at `place`: variables are expanded, quotes are not looked at.
+    ///
+    /// # Errors
+    /// With the heredoc's place.
+    pub fn body(&self, body: &str, place: &Word, vars: &Vars) -> Result<String, Error> {
+        let expanded = Expander::body().text(body, &|name| lookup(vars, name));
+        Ok(expanded.map_err(|e| e.at(&place.span))?.text)
+    }
+
+    /// A text that is only shown: what cannot be expanded stays as it is written.
+    pub fn shown(&self, text: &str, vars: &Vars) -> String {
+        let expander = self.expander.keep_quotes().keep_escapes().keep_unset();
+        match expander.text(text, &|name| lookup(vars, name)) {
+            Ok(expanded) => expanded.text,
+            Err(_) => text.to_owned(),
+        }
+    }
+}
+
+fn lookup(vars: &Vars, name: &str) -> Option<String> {
+    vars.get(name).map(str::to_owned)
+}

@@ -1,0 +1,124 @@
+//! Paths as BuildKit normalises them in COPY, ADD and WORKDIR (`util/system`: NormalizePath).
+
+/// Cleans a slash-separated path the way Go's `path.Clean` does: no `.`, no `//`, `..` resolved by words alone.
+pub fn clean(path: &str) -> String {
+    let rooted = path.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => match parts.last() {
+                Some(&last) if last != ".." => {
+                    parts.pop();
+                }
+                _ if rooted => {}
+                _ => parts.push(".."),
+            },
+            part => parts.push(part),
+        }
+    }
+    let joined = parts.join("/");
+    match (rooted, joined.is_empty()) {
+        (true, _) => format!("/{joined}"),
+        (false, true) => ".".into(),
+        (false, false) => joined,
+    }
+}
+
+/// A source path inside its tree: absolute and clean, so that it cannot lead out. A trailing slash is dropped.
+pub fn source(path: &str) -> String {
+    clean(&format!("/{path}"))
+}
+
+/// Where COPY puts its files: relative paths below `workdir`. A trailing `/` or `/.` says that it is a directory and
+/// comes out as a trailing `/`.
+pub fn destination(workdir: &str, path: &str) -> String {
+    let directory = path.is_empty() || path == "." || path.ends_with('/') || path.ends_with("/.");
+    let joined = if path.starts_with('/') { path.to_owned() } else { format!("/{workdir}/{path}") };
+    let cleaned = clean(&joined);
+    if directory && cleaned != "/" { format!("{cleaned}/") } else { cleaned }
+}
+
+/// The new working directory: an absolute path is kept as it is written, a relative one is joined to `current`.
+pub fn workdir(current: &str, path: &str) -> String {
+    if path.starts_with('/') {
+        return path.to_owned();
+    }
+    let current = if current.is_empty() { "/" } else { current };
+    clean(&format!("/{current}/{path}"))
+}
+
+/// Whether a source of ADD is a Git repository and not a path or a file to download.
+pub fn is_git(text: &str) -> bool {
+    let remote = text.split(['#', '?']).next().unwrap_or(text);
+    if let Some((user, rest)) = remote.split_once('@')
+        && !user.contains(['/', ':'])
+        && rest
+            .split_once(':')
+            .is_some_and(|(host, path)| !host.is_empty() && !host.contains('/') && !path.is_empty())
+    {
+        return true;
+    }
+    let http = remote.starts_with("http://") || remote.starts_with("https://");
+    remote.starts_with("git://") || remote.starts_with("ssh://") || (http && remote.ends_with(".git"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cleaning() {
+        let table = [
+            ("", "."),
+            ("a//b/./c/..", "a/b"),
+            ("/../a", "/a"),
+            ("../a", "../a"),
+            ("/", "/"),
+            ("a/..", "."),
+            ("../../x/..", "../.."),
+        ];
+        for (path, cleaned) in table {
+            assert_eq!(clean(path), cleaned, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn destinations_keep_their_slash() {
+        let table = [
+            ("/w", "", "/w/"),
+            ("/w", ".", "/w/"),
+            ("/w", "./", "/w/"),
+            ("/w", "a", "/w/a"),
+            ("/w", "a/", "/w/a/"),
+            ("/w", "a/.", "/w/a/"),
+            ("/w", "/", "/"),
+            ("/", "a", "/a"),
+            ("", "a", "/a"),
+            ("/w", "../x", "/x"),
+        ];
+        for (dir, path, expected) in table {
+            assert_eq!(destination(dir, path), expected, "{dir:?} {path:?}");
+        }
+    }
+
+    #[test]
+    fn git_sources() {
+        for git in
+            ["git@host:a/b", "git://h/x", "ssh://h/x", "https://h/x.git#v1:sub", "https://h/x.git?ref=v1"]
+        {
+            assert!(is_git(git), "{git}");
+        }
+        for other in ["a@b", "https://h/x.tar", "x.git", "dir/a@b:c", "http://h/"] {
+            assert!(!is_git(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn working_directories() {
+        assert_eq!(workdir("/", "a"), "/a");
+        assert_eq!(workdir("/a", "b/../c"), "/a/c");
+        assert_eq!(workdir("", "a"), "/a");
+        assert_eq!(workdir("/a", "/b//c/"), "/b//c/");
+    }
+}

@@ -1,0 +1,74 @@
+//! RUN: what exactly is executed, and how the history shows it.
+
+use crate::build::Error;
+use crate::build::evaluate::refusal;
+use crate::build::evaluate::stage::{Scene, State};
+use crate::build::step::{Network, Run, Script};
+use crate::dockerfile::command::{self, RunScript, Security};
+
+/// Where a heredoc that is a script of its own is shown to the step.
+const SCRIPTS: &str = "/dev/pipes";
+
+/// Evaluates a RUN and remembers it.
+pub fn run(scene: &Scene<'_>, state: &mut State, run: &command::Run) -> Result<Run, Error> {
+    if !run.mounts.is_empty() {
+        return Err(refusal::flag(scene.instruction, "mount"));
+    }
+    if let Some(device) = run.devices.first() {
+        return Err(refusal::feature(&device.word, "RUN --device"));
+    }
+    if run.security == Security::Insecure {
+        return Err(refusal::flag(scene.instruction, "security")
+            .hint("steps run with the default capabilities; nothing here can grant more"));
+    }
+    let mut script = None;
+    let args = match run.script(&scene.instruction.heredocs) {
+        RunScript::Exec(args) => args,
+        RunScript::Shell(text) => with_shell(state, text),
+        RunScript::File { name, content } => {
+            let path = format!("{SCRIPTS}/{name}");
+            let args = with_shell(state, path.clone());
+            script = Some(Script { path, bytes: content.into_bytes() });
+            args
+        }
+    };
+    state.remember(format!("RUN {} # buildkit", shown(&args, state)), true);
+    Ok(Run {
+        args,
+        env: state.vars.pairs().to_vec(),
+        cwd: state.image.config.working_dir.clone(),
+        user: state.image.config.user.clone(),
+        script,
+        network: match run.network {
+            command::Network::Default => scene.parameters.network,
+            command::Network::None => Network::None,
+            command::Network::Host => Network::Host,
+        },
+    })
+}
+
+fn with_shell(state: &State, text: String) -> Vec<String> {
+    let mut args = state.shell();
+    args.push(text);
+    args
+}
+
+/// `|2 a=1 b=2 /bin/sh -c cmd`: declared arguments in order of first declaration with the values the step sees.
+fn shown(args: &[String], state: &State) -> String {
+    let mut declared: Vec<(&str, String)> = Vec::new();
+    for (name, value) in &state.args {
+        let value = state.vars.get(name).or(value.as_deref()).unwrap_or_default();
+        let pair = format!("{name}={value}");
+        match declared.iter_mut().find(|(known, _)| known == name) {
+            Some((_, old)) => *old = pair,
+            None => declared.push((name, pair)),
+        }
+    }
+    let mut words = Vec::new();
+    if !declared.is_empty() {
+        words.push(format!("|{}", declared.len()));
+        words.extend(declared.into_iter().map(|(_, pair)| pair));
+    }
+    words.extend(args.iter().cloned());
+    words.join(" ")
+}

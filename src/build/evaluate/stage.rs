@@ -1,0 +1,267 @@
+//! Walking the instructions of the needed stages.
+
+use crate::base::Platform;
+use crate::build::Error;
+use crate::build::evaluate::expansion::Expansion;
+use crate::build::evaluate::{
+    DEFAULT_PATH, Outline, Parameters, StageFrom, Vars, config, copying, paths, refusal, running,
+};
+use crate::build::step::{Action, From, Parent, Stage, StageIndex, Step, StepIndex, Workdir};
+use crate::dockerfile::{self, Command, Dockerfile, Instruction};
+use crate::oci::{History, ImageConfig};
+
+/// How BuildKit marks its history entries, and so do we: tools look for it.
+const HISTORY_COMMENT: &str = "buildkit.dockerfile.v0";
+
+/// Fields of a base image's configuration that describe the making of that image and of no other.
+const NOT_INHERITED: [&str; 4] = ["container", "container_config", "docker_version", "id"];
+
+/// Everything the target needs, expanded.
+#[derive(Clone, Debug)]
+pub struct Evaluated {
+    /// The steps of all needed stages; each is built upon earlier ones.
+    pub steps: Vec<Step>,
+    /// The needed stages, by position in the Dockerfile.
+    pub stages: Vec<Option<Stage>>,
+}
+
+/// Walks the stages of `outline`; `bases` are the configurations of its base images, in order.
+///
+/// # Errors
+/// [`Error::Definition`], with the instruction's place.
+pub fn evaluate(
+    file: &Dockerfile,
+    outline: &Outline,
+    bases: &[ImageConfig],
+    parameters: &Parameters,
+) -> Result<Evaluated, Error> {
+    let mut walk = Walk {
+        file,
+        outline,
+        parameters,
+        bases,
+        expansion: Expansion::new(file),
+        steps: Vec::new(),
+        states: file.stages.iter().map(|_| None).collect(),
+    };
+    for index in 0..file.stages.len() {
+        if outline.stages[index].is_some() {
+            walk.stage(StageIndex(index))?;
+        }
+    }
+    let Walk { steps, states, .. } = walk;
+    let mut stages: Vec<Option<Stage>> =
+        states.into_iter().map(|state| state.map(State::into_stage)).collect();
+    if let Some(target) = &mut stages[outline.target.0] {
+        target.image.config.labels.extend(parameters.labels.clone());
+        if parameters.platform_given {
+            set_platform(&mut target.image, &parameters.platform);
+        }
+    }
+    Ok(Evaluated { steps, stages })
+}
+
+struct Walk<'a> {
+    file: &'a Dockerfile,
+    outline: &'a Outline,
+    parameters: &'a Parameters,
+    bases: &'a [ImageConfig],
+    expansion: Expansion,
+    steps: Vec<Step>,
+    states: Vec<Option<State>>,
+}
+
+/// A stage while its instructions are walked.
+#[derive(Clone, Debug)]
+pub(super) struct State {
+    pub image: ImageConfig,
+    /// What ENV and ARG have set; what is expanded and what RUN sees.
+    pub vars: Vars,
+    /// Arguments declared so far, those of the stages below included: they show in the history of RUN.
+    pub args: Vec<(String, Option<String>)>,
+    pub parent: Parent,
+    /// CMD stood in this stage, so ENTRYPOINT keeps it.
+    pub cmd_is_own: bool,
+    inherited_history: usize,
+}
+
+impl State {
+    fn scratch(platform: &Platform) -> Self {
+        let mut image = ImageConfig::new(platform);
+        image.config.working_dir = "/".into();
+        Self::of_image(image, Parent::Scratch)
+    }
+
+    fn of_image(mut image: ImageConfig, parent: Parent) -> Self {
+        image.created = None;
+        image.extra.retain(|field, _| {
+            !NOT_INHERITED.contains(&field.as_str()) && !field.starts_with("moby.buildkit.")
+        });
+        if image.config.env_value("PATH").is_none() {
+            image.config.set_env("PATH", DEFAULT_PATH);
+        }
+        if !image.config.working_dir.is_empty() {
+            image.config.working_dir = paths::workdir("/", &image.config.working_dir);
+        }
+        let vars = image
+            .config
+            .env
+            .iter()
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let inherited_history = image.history.len();
+        Self { image, vars, args: Vec::new(), parent, cmd_is_own: false, inherited_history }
+    }
+
+    /// Adds an entry of the history.
+    pub fn remember(&mut self, created_by: String, layer: bool) {
+        self.image.history.push(History {
+            created_by,
+            comment: HISTORY_COMMENT.into(),
+            empty_layer: !layer,
+            ..History::default()
+        });
+    }
+
+    /// The shell of shell forms.
+    pub fn shell(&self) -> Vec<String> {
+        let own = &self.image.config.shell;
+        if own.is_empty() { vec!["/bin/sh".into(), "-c".into()] } else { own.clone() }
+    }
+
+    fn into_stage(self) -> Stage {
+        Stage { image: self.image, result: self.parent, inherited_history: self.inherited_history }
+    }
+}
+
+/// What an instruction is walked with.
+pub(super) struct Scene<'a> {
+    pub parameters: &'a Parameters,
+    pub globals: &'a Vars,
+    pub expansion: Expansion,
+    pub instruction: &'a Instruction,
+    /// What `--from` means, if the instruction has one.
+    pub source: Option<From>,
+}
+
+impl Walk<'_> {
+    fn stage(&mut self, index: StageIndex) -> Result<(), Error> {
+        let (outline, file) = (self.outline, self.file);
+        let Some(outlined) = &outline.stages[index.0] else { return Ok(()) };
+        let stage = &file.stages[index.0];
+        let mut state = match outlined.from {
+            StageFrom::Scratch => State::scratch(&outlined.platform),
+            StageFrom::Stage(below) => self.inherit(below)?,
+            StageFrom::Base(base) => {
+                let image = self.bases[base.0].clone();
+                refusal::base_triggers(&image, &stage.from.image)?;
+                let parent = if image.layers().is_empty() { Parent::Scratch } else { Parent::Image(base) };
+                State::of_image(image, parent)
+            }
+        };
+        let mut names = StepNames::new(file, stage, outlined.from);
+        for (position, instruction) in stage.instructions.iter().enumerate() {
+            let shown = self.expansion.shown(&instruction.text, &state.vars);
+            let scene = Scene {
+                parameters: self.parameters,
+                globals: &outline.globals,
+                expansion: self.expansion,
+                instruction,
+                source: outlined.sources.get(&position).copied(),
+            };
+            if let Some(action) = apply(&scene, &mut state)? {
+                let step = Step {
+                    stage: index,
+                    parent: state.parent,
+                    name: names.next(&shown),
+                    origin: instruction.text.clone(),
+                    span: instruction.span.clone(),
+                    platform: outlined.platform.clone(),
+                    action,
+                };
+                state.parent = Parent::Step(StepIndex(self.steps.len()));
+                self.steps.push(step);
+            }
+        }
+        self.states[index.0] = Some(state);
+        Ok(())
+    }
+
+    fn inherit(&self, below: StageIndex) -> Result<State, Error> {
+        let state = self.states[below.0].clone();
+        let mut state =
+            state.ok_or_else(|| Error::Bug("a stage was walked before the one it is built from".into()))?;
+        state.cmd_is_own = false;
+        Ok(state)
+    }
+}
+
+/// Changes `state` as the instruction says; an action if it makes a layer.
+fn apply(scene: &Scene<'_>, state: &mut State) -> Result<Option<Action>, Error> {
+    match &scene.instruction.command {
+        Command::Run(run) => running::run(scene, state, run).map(|run| Some(Action::Run(run))),
+        Command::Copy(copy) => copying::copy(scene, state, copy).map(|copy| Some(Action::Copy(copy))),
+        Command::Add(add) => copying::add(scene, state, add).map(|copy| Some(Action::Copy(copy))),
+        Command::Workdir(word) => workdir(scene, state, word),
+        Command::Onbuild(_) => Err(refusal::onbuild(scene.instruction)),
+        Command::From(_) => Err(Error::Bug("a FROM inside a stage".into())),
+        _ => config::apply(scene, state).map(|()| None),
+    }
+}
+
+fn workdir(scene: &Scene<'_>, state: &mut State, word: &dockerfile::Word) -> Result<Option<Action>, Error> {
+    let path = scene.expansion.word(word, &state.vars)?;
+    let path = paths::workdir(&state.image.config.working_dir, &path);
+    state.image.config.working_dir.clone_from(&path);
+    let layer = path != "/";
+    state.remember(format!("WORKDIR {path}"), layer);
+    let user = state.image.config.user.clone();
+    Ok(layer.then(|| Action::Workdir(Workdir { path: paths::clean(&path), user })))
+}
+
+fn set_platform(image: &mut ImageConfig, platform: &Platform) {
+    let same = image.os == platform.os && image.architecture == platform.architecture;
+    image.os.clone_from(&platform.os);
+    image.architecture.clone_from(&platform.architecture);
+    if !platform.variant.is_empty() || !same {
+        image.variant.clone_from(&platform.variant);
+    }
+    if !platform.os_version.is_empty() || !same {
+        image.os_version.clone_from(&platform.os_version);
+    }
+}
+
+/// Numbers the steps of a stage as BuildKit does: the base image counts, instructions without a layer do not.
+struct StepNames {
+    stage: String,
+    done: usize,
+    total: usize,
+}
+
+impl StepNames {
+    fn new(file: &Dockerfile, stage: &dockerfile::Stage, from: StageFrom) -> Self {
+        let base = usize::from(matches!(from, StageFrom::Base(_)));
+        let makes_layer = |i: &&Instruction| {
+            matches!(i.command, Command::Run(_) | Command::Copy(_) | Command::Add(_) | Command::Workdir(_))
+        };
+        let total = base + stage.instructions.iter().filter(makes_layer).count();
+        let name = match stage.name() {
+            _ if file.stages.len() == 1 => String::new(),
+            Some(name) => format!("{name} "),
+            None => format!("stage-{} ", stage.index),
+        };
+        Self { stage: name, done: base, total }
+    }
+
+    fn next(&mut self, text: &str) -> String {
+        self.done += 1;
+        let width = self.total.to_string().len();
+        format!("[{}{:>width$}/{}] {}", self.stage, self.done, self.total, one_line(text))
+    }
+}
+
+/// Text for one line of a screen.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,164 @@
+//! What a Dockerfile means once everything in it is expanded: steps that make layers, and the image around them.
+
+use serde::Serialize;
+
+use crate::base::{Platform, Span};
+use crate::oci::ImageConfig;
+
+/// Names a base image among those that a build needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct BaseIndex(pub usize);
+
+/// Names a stage by its position in the Dockerfile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct StageIndex(pub usize);
+
+/// Names a step among all steps of a build, in the order of the Dockerfile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct StepIndex(pub usize);
+
+/// What a tree is built upon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Parent {
+    /// Nothing.
+    Scratch,
+    /// The layers of a base image.
+    Image(BaseIndex),
+    /// The tree after another step.
+    Step(StepIndex),
+}
+
+/// An instruction that makes a layer, with nothing left to expand.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The stage it stands in.
+    pub stage: StageIndex,
+    /// What it is built upon.
+    pub parent: Parent,
+    /// As shown: `[build 2/5] RUN make`.
+    pub name: String,
+    /// Its text, for records and explanations.
+    pub origin: String,
+    /// Where it stands.
+    pub span: Span,
+    /// The platform of its stage.
+    pub platform: Platform,
+    /// What to do.
+    pub action: Action,
+}
+
+/// What a step does.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Runs a program.
+    Run(Run),
+    /// Copies files.
+    Copy(Copy),
+    /// Makes the working directory.
+    Workdir(Workdir),
+}
+
+/// RUN.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Program and arguments, the shell included.
+    pub args: Vec<String>,
+    /// Everything the program sees but proxies: ENV and ARG in order, each name once.
+    pub env: Vec<(String, String)>,
+    /// Absolute working directory.
+    pub cwd: String,
+    /// As USER left it; empty means root.
+    pub user: String,
+    /// A heredoc that is a script of its own: shown to the step as a file.
+    pub script: Option<Script>,
+    /// Where it may reach.
+    pub network: Network,
+}
+
+/// A file that is shown to a RUN step and leaves no trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// Absolute path.
+    pub path: String,
+    /// Content.
+    pub bytes: Vec<u8>,
+}
+
+/// The network of a RUN step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Network {
+    /// The one of this process.
+    #[default]
+    Host,
+    /// Loopback only.
+    None,
+}
+
+impl Network {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::None => "none",
+        }
+    }
+}
+
+/// COPY or ADD of local sources.
+#[derive(Clone, Debug)]
+pub struct Copy {
+    /// Whether local archives are unpacked (ADD).
+    pub unpack: bool,
+    /// Which tree the paths are read from.
+    pub from: From,
+    /// Paths in that tree, as BuildKit normalises them: absolute, cleaned, wildcards untouched.
+    pub paths: Vec<String>,
+    /// Files given in the Dockerfile itself, in order, after `paths`.
+    pub documents: Vec<Document>,
+    /// Absolute destination; a trailing `/` means a directory.
+    pub destination: String,
+    /// `--chown`, expanded.
+    pub chown: Option<String>,
+    /// `--chmod`, expanded.
+    pub chmod: Option<String>,
+}
+
+/// A heredoc source of COPY.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// File name.
+    pub name: String,
+    /// Content, expanded.
+    pub bytes: Vec<u8>,
+}
+
+/// The tree a COPY reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// The build context.
+    Context,
+    /// The result of another stage.
+    Stage(StageIndex),
+    /// A base image.
+    Image(BaseIndex),
+}
+
+/// WORKDIR.
+#[derive(Clone, Debug)]
+pub struct Workdir {
+    /// Absolute path, never `/`.
+    pub path: String,
+    /// Who owns folders that are made; empty means root.
+    pub user: String,
+}
+
+/// A stage with nothing left to expand.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// What is known of the finished image but its layers; history entries of layers are in the order of the layers.
+    pub image: ImageConfig,
+    /// The tree at its end.
+    pub result: Parent,
+    /// How many entries of the history came from the base image.
+    pub inherited_history: usize,
+}

@@ -79,12 +79,13 @@ impl Dockerfile {
         self.global_args.iter().chain(stages)
     }
 
-    /// The stage that `--target name` means: names fold case; of stages of one name the first wins, as in BuildKit's
-    /// `HasStage`. `None` as name means the last stage. Numbers are no targets (measured: `--target 0` is an error).
+    /// The stage that `--target name` means: names fold case; of stages of one name the last wins. `None` as name means the last stage. Numbers are no targets (measured: `--target 0` is an error).
     pub fn target(&self, name: Option<&str>) -> Option<&Stage> {
         match name {
             None => self.stages.last(),
-            Some(name) => self.stages.iter().find(|s| s.name().is_some_and(|n| n.eq_ignore_ascii_case(name))),
+            Some(name) => {
+                self.stages.iter().rfind(|s| s.name().is_some_and(|n| n.eq_ignore_ascii_case(name)))
+            }
         }
     }
 

@@ -1,8 +1,9 @@
 //! COPY and ADD: sources, destination and how the history shows them.
 
 use crate::build::Error;
+use crate::build::evaluate::remote::Remote;
 use crate::build::evaluate::stage::{Scene, State};
-use crate::build::evaluate::{paths, refusal};
+use crate::build::evaluate::{modes, paths, refusal};
 use crate::build::step::{Copy, Document, From};
 use crate::dockerfile::Word;
 use crate::dockerfile::command::{self, Source};
@@ -30,9 +31,6 @@ pub fn add(scene: &Scene<'_>, state: &mut State, add: &command::Add) -> Result<C
         ("keep-git-dir", add.keep_git_dir.is_some()),
     ];
     refuse_flags(scene, &flags)?;
-    if let Some(word) = &add.checksum {
-        return Err(Error::definition(&word.span, "checksum requires HTTP(S) or Git sources"));
-    }
     let parts = Parts {
         keyword: "ADD",
         sources: &add.sources,
@@ -41,7 +39,14 @@ pub fn add(scene: &Scene<'_>, state: &mut State, add: &command::Add) -> Result<C
         chmod: add.chmod.as_ref(),
         unpack: add.unpack.unwrap_or(true),
     };
-    evaluate(scene, state, &parts)
+    let copy = evaluate(scene, state, &parts)?;
+    match &add.checksum {
+        None => Ok(copy),
+        Some(word) if copy.paths.len() == 1 => {
+            Err(Error::definition(&word.span, "checksum requires HTTP(S) or Git sources"))
+        }
+        Some(word) => Err(Error::definition(&word.span, "checksum can't be specified for multiple sources")),
+    }
 }
 
 fn refuse_flags(scene: &Scene<'_>, flags: &[(&str, bool)]) -> Result<(), Error> {
@@ -93,7 +98,7 @@ fn evaluate(scene: &Scene<'_>, state: &mut State, parts: &Parts<'_>) -> Result<C
     let destination = expand(parts.destination)?;
     copy.destination = paths::destination(&state.image.config.working_dir, &destination);
     if let (Some(mode), Some(word)) = (&copy.chmod, parts.chmod) {
-        check_mode(mode, word)?;
+        modes::check(mode).map_err(|message| Error::definition(&word.span, message))?;
     }
     let mut shown = parts.keyword.to_owned();
     for (flag, value) in [("chown", &copy.chown), ("chmod", &copy.chmod)] {
@@ -106,28 +111,11 @@ fn evaluate(scene: &Scene<'_>, state: &mut State, parts: &Parts<'_>) -> Result<C
 }
 
 fn refuse_remote(keyword: &str, text: &str, word: &Word) -> Result<(), Error> {
-    let remote = match () {
-        () if paths::is_git(text) => "git ref",
-        () if text.starts_with("http://") || text.starts_with("https://") => "URL",
-        () => return Ok(()),
-    };
+    let Some(remote) = Remote::of(text).map(Remote::name) else { return Ok(()) };
     if keyword == "COPY" {
         return Err(Error::definition(&word.span, format!("source can't be a {remote} for COPY"))
             .hint("ADD takes remote sources"));
     }
     Err(refusal::feature(word, &format!("ADD of a {remote}"))
         .hint("fetch it in a RUN step, or into the build context before the build"))
-}
-
-/// Octal numbers have a limit; symbolic modes are read when they are applied.
-fn check_mode(mode: &str, word: &Word) -> Result<(), Error> {
-    let numeric = mode.starts_with(|c: char| c.is_ascii_digit());
-    let fits = mode.bytes().all(|b| matches!(b, b'0'..=b'7'))
-        && u32::from_str_radix(mode, 8).is_ok_and(|m| m <= 0o7777);
-    if numeric && !fits {
-        let message =
-            format!("invalid chmod parameter: '{mode}'. it should be octal string and between 0 and 07777");
-        return Err(Error::definition(&word.span, message));
-    }
-    Ok(())
 }

@@ -12,15 +12,18 @@ mod config;
 mod copying;
 mod expansion;
 mod health;
+mod modes;
 mod outline;
 pub mod paths;
 mod ports;
 mod refusal;
+mod remote;
 mod running;
+mod soundness;
 mod stage;
 mod vars;
 
-pub use outline::{BaseRequest, Outline, StageFrom, outline};
+pub use outline::{BaseRequest, Outline, OutlinedStage, StageFrom, outline};
 pub use stage::{Evaluated, evaluate};
 pub use vars::Vars;
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::{Platform, Reference, Span};
+use crate::base::{InvalidPlatform, InvalidReference, Platform, Reference, Span};
 use crate::build::Error;
 use crate::build::evaluate::expansion::Expansion;
-use crate::build::evaluate::{Parameters, Vars};
+use crate::build::evaluate::{Parameters, Vars, soundness};
 use crate::build::step::{BaseIndex, From, StageIndex};
-use crate::dockerfile::{self, Command, Dockerfile, StageLookup, nearest};
+use crate::dockerfile::{self, Command, Dockerfile, StageLookup, Word, nearest};
 
 /// A base image that has to be known.
 #[derive(Clone, Debug)]
@@ -60,32 +60,40 @@ pub struct Outline {
 /// Reads global arguments and FROM lines.
 ///
 /// # Errors
-/// [`Error::Definition`] and [`Error::Input`].
+/// [`Error::Definition`] and [`Error::Input`], in the order in which BuildKit finds them.
 pub fn outline(file: &Dockerfile, parameters: &Parameters) -> Result<Outline, Error> {
     if file.stages.is_empty() {
         let message = "dockerfile contains no stages to build";
         return Err(Error::Definition { span: None, message: message.into(), hints: vec![] }
             .hint("a Dockerfile begins with FROM; `FROM scratch` starts from nothing"));
     }
-    let target = find_target(file, parameters.target.as_deref())?;
-    let globals = global_args(file, parameters, target)?;
-    let expansion = Expansion::new(file);
-    let mut names = Vec::new();
+    let globals = global_args(file, parameters)?;
+    let mut froms = Vec::new();
     for stage in &file.stages {
-        let name = expansion.word(&stage.from.image, &globals)?;
-        if name.is_empty() {
-            let message = format!("base name ({}) should not be blank", stage.from.image.text);
-            return Err(Error::definition(&stage.from.image.span, message).hint(
-                "give the argument a default in an ARG before the first FROM, or pass it with --build-arg",
-            ));
-        }
-        names.push(name);
+        let name = base_name(file, &stage.from, &globals)?;
+        let platform = stage.from.platform.as_ref().map(|word| platform(file, word, &globals)).transpose()?;
+        froms.push(Written { name, platform });
     }
-    let mut walk =
-        Walk { file, parameters, globals, names, bases: Vec::new(), stages: vec![None; file.stages.len()] };
-    walk.visit(target)?;
-    let Walk { globals, bases, stages, .. } = walk;
+    let target = find_target(file, parameters.target.as_deref())?;
+    soundness::check(file, froms.iter().map(|from| from.name.as_str()))?;
+    let mut walk = Walk { file, parameters, froms, bases: Vec::new(), stages: vec![None; file.stages.len()] };
+    for index in walk.needed(target) {
+        walk.stage(index)?;
+    }
+    let Walk { bases, stages, .. } = walk;
     Ok(Outline { target: StageIndex(target), stages, bases, globals })
+}
+
+/// An image's name in full.
+///
+/// # Errors
+/// [`Error::Definition`] at `span`.
+pub(super) fn reference(name: &str, span: &Span) -> Result<Reference, Error> {
+    let parsed: Result<Reference, InvalidReference> = name.parse();
+    match parsed {
+        Ok(reference) => Ok(reference.with_default_tag()),
+        Err(e) => Err(Error::definition(span, format!("failed to parse image name {name:?}: {}", e.reason))),
+    }
 }
 
 fn find_target(file: &Dockerfile, target: Option<&str>) -> Result<usize, Error> {
@@ -104,8 +112,9 @@ fn find_target(file: &Dockerfile, target: Option<&str>) -> Result<usize, Error> 
     })
 }
 
-fn global_args(file: &Dockerfile, parameters: &Parameters, target: usize) -> Result<Vars, Error> {
-    let mut globals = predefined(parameters, file.stages[target].name().unwrap_or("default"));
+fn global_args(file: &Dockerfile, parameters: &Parameters) -> Result<Vars, Error> {
+    let last = file.stages.last().and_then(|stage| stage.name());
+    let mut globals = predefined(parameters, parameters.target.as_deref().or(last).unwrap_or("default"));
     let expansion = Expansion::new(file);
     for instruction in &file.global_args {
         let Command::Arg(arg) = &instruction.command else { continue };
@@ -142,101 +151,116 @@ fn predefined(parameters: &Parameters, target: &str) -> Vars {
     pairs.into_iter().map(|(name, own)| (name.to_owned(), value(name, own))).collect()
 }
 
+fn base_name(file: &Dockerfile, from: &dockerfile::command::From, globals: &Vars) -> Result<String, Error> {
+    let name = Expansion::new(file).word(&from.image, globals)?;
+    if name.is_empty() {
+        let message = format!("base name ({}) should not be blank", from.image.text);
+        return Err(Error::definition(&from.image.span, message).hint(
+            "give the argument a default in an ARG before the first FROM, or pass it with --build-arg",
+        ));
+    }
+    Ok(name)
+}
+
+fn platform(file: &Dockerfile, word: &Word, globals: &Vars) -> Result<Platform, Error> {
+    let text = Expansion::new(file).word(word, globals)?;
+    if text.is_empty() {
+        let message = format!("empty platform value from expression {}", word.text);
+        let error = Error::definition(&word.span, message);
+        let asked = word.text.trim_matches(['$', '{', '}']);
+        let known: Vec<&str> = globals.names().collect();
+        return Err(match nearest(asked, &known, true) {
+            Some(near) => error.hint(format!("did you mean ${near}?")),
+            None => error,
+        });
+    }
+    text.parse().map_err(|e: InvalidPlatform| {
+        Error::definition(&word.span, format!("failed to parse platform {}: {}", word.text, e.reason))
+    })
+}
+
+/// A FROM line, expanded.
+struct Written {
+    name: String,
+    platform: Option<Platform>,
+}
+
 struct Walk<'a> {
     file: &'a Dockerfile,
     parameters: &'a Parameters,
-    globals: Vars,
-    names: Vec<String>,
+    froms: Vec<Written>,
     bases: Vec<BaseRequest>,
     stages: Vec<Option<OutlinedStage>>,
 }
 
 impl Walk<'_> {
-    /// Stages only lead to earlier ones, so this ends.
-    fn visit(&mut self, index: usize) -> Result<(), Error> {
-        if self.stages[index].is_some() {
-            return Ok(());
+    /// The stages that `target` needs, itself included, in order of the file. Stages only lead to earlier ones.
+    fn needed(&self, target: usize) -> Vec<usize> {
+        let mut needed = vec![false; target + 1];
+        needed[target] = true;
+        for index in (0..=target).rev() {
+            if !needed[index] {
+                continue;
+            }
+            if let Some(base) = self.file.base_stage(index, &self.froms[index].name) {
+                needed[base.index] = true;
+            }
+            for (_, word) in sources(&self.file.stages[index]) {
+                if let StageLookup::Stage(source) = self.file.source_stage(index, &word.text) {
+                    needed[source] = true;
+                }
+            }
         }
+        (0..=target).filter(|&index| needed[index]).collect()
+    }
+
+    /// As in BuildKit, `--platform` means nothing to `FROM scratch` and to stages built from others.
+    fn stage(&mut self, index: usize) -> Result<(), Error> {
         let stage = &self.file.stages[index];
-        let name = self.names[index].clone();
-        let written = match &stage.from.platform {
-            Some(word) => Some(self.stage_platform(word)?),
-            None => None,
-        };
-        let mut platform = written.clone().unwrap_or_else(|| self.parameters.platform.clone());
-        let from = if name == "scratch" {
-            StageFrom::Scratch
-        } else if let Some(base) = self.file.base_stage(index, &name) {
-            let base = base.index;
-            self.visit(base)?;
-            if let (None, Some(below)) = (&written, &self.stages[base]) {
-                platform = below.platform.clone();
-            }
-            StageFrom::Stage(StageIndex(base))
+        let Written { name, platform } = &self.froms[index];
+        let (name, written) = (name.clone(), platform.clone());
+        let default = self.parameters.platform.clone();
+        let (from, platform) = if let Some(base) = self.file.base_stage(index, &name) {
+            let below = self.stages[base.index].as_ref().map_or(default, |below| below.platform.clone());
+            (StageFrom::Stage(StageIndex(base.index)), below)
+        } else if name == "scratch" {
+            (StageFrom::Scratch, default)
         } else {
-            StageFrom::Base(self.base(&name, &platform, &stage.from.image.span)?)
+            let platform = written.unwrap_or(default);
+            (StageFrom::Base(self.base(&name, &platform, &stage.from.image.span)?), platform)
         };
-        let mut sources = BTreeMap::new();
-        for (position, instruction) in stage.instructions.iter().enumerate() {
-            if let Command::Copy(copy) = &instruction.command
-                && let Some(word) = &copy.from
-            {
-                sources.insert(position, self.source(index, word, &platform)?);
-            }
+        let mut meant = BTreeMap::new();
+        for (position, word) in sources(stage) {
+            meant.insert(position, self.source(index, word)?);
         }
-        self.stages[index] = Some(OutlinedStage { from, platform, sources });
+        self.stages[index] = Some(OutlinedStage { from, platform, sources: meant });
         Ok(())
     }
 
-    fn stage_platform(&self, word: &dockerfile::Word) -> Result<Platform, Error> {
-        let text = Expansion::new(self.file).word(word, &self.globals)?;
-        if text.is_empty() {
-            let message = format!("empty platform value from expression {}", word.text);
-            let error = Error::definition(&word.span, message);
-            let asked = word.text.trim_matches(['$', '{', '}']);
-            let known: Vec<&str> = self.globals.names().collect();
-            return Err(match nearest(asked, &known, true) {
-                Some(near) => error.hint(format!("did you mean ${near}?")),
-                None => error,
-            });
-        }
-        text.parse().map_err(|e: crate::base::InvalidPlatform| {
-            Error::definition(&word.span, format!("failed to parse platform {}: {}", word.text, e.reason))
-        })
-    }
-
-    fn source(&mut self, index: usize, word: &dockerfile::Word, platform: &Platform) -> Result<From, Error> {
-        if Expansion::new(self.file).word(word, &Vars::default())? != word.text {
-            let message = "variable expansion is not supported for --from, define a new stage with FROM using ARG \
-                           from global scope as a workaround";
-            return Err(Error::definition(&word.span, message));
-        }
+    /// The tree that `--from` means. Images are asked for the platform of the build, whatever that of the stage is.
+    fn source(&mut self, index: usize, word: &Word) -> Result<From, Error> {
         match self.file.source_stage(index, &word.text) {
-            StageLookup::Stage(source) => {
-                self.visit(source)?;
-                Ok(From::Stage(StageIndex(source)))
-            }
-            StageLookup::NotBefore(other) if other >= self.file.stages.len() => {
-                Err(Error::definition(&word.span, format!("invalid stage index {other}"))
-                    .hint(format!("this Dockerfile has the stages 0 to {}", self.file.stages.len() - 1)))
-            }
+            StageLookup::Stage(source) => Ok(From::Stage(StageIndex(source))),
             StageLookup::NotBefore(other) => {
                 let message = format!(
                     "cannot copy from stage {:?}, it needs to be defined before current stage {:?}",
-                    self.file.stages[other].title(),
+                    self.file.stages.get(other).map_or_else(|| other.to_string(), dockerfile::Stage::title),
                     self.file.stages[index].title()
                 );
                 Err(Error::definition(&word.span, message))
             }
-            StageLookup::NotAStage => Ok(From::Image(self.base(&word.text, platform, &word.span)?)),
+            StageLookup::NotAStage if word.text == "scratch" => {
+                Err(Error::definition(&word.span, "scratch has no files that could be copied"))
+            }
+            StageLookup::NotAStage => {
+                let platform = self.parameters.platform.clone();
+                Ok(From::Image(self.base(&word.text, &platform, &word.span)?))
+            }
         }
     }
 
     fn base(&mut self, name: &str, platform: &Platform, span: &Span) -> Result<BaseIndex, Error> {
-        let reference: Reference = name.parse().map_err(|e: crate::base::InvalidReference| {
-            Error::definition(span, format!("failed to parse image name {name:?}: {}", e.reason))
-        })?;
-        let reference = reference.with_default_tag();
+        let reference = reference(name, span)?;
         let known = self.bases.iter().position(|b| b.reference == reference && b.platform == *platform);
         let index = known.unwrap_or_else(|| {
             let (name, platform, span) = (name.to_owned(), platform.clone(), span.clone());
@@ -245,4 +269,12 @@ impl Walk<'_> {
         });
         Ok(BaseIndex(index))
     }
+}
+
+/// The `--from` words of a stage, with the positions of their instructions.
+pub(super) fn sources(stage: &dockerfile::Stage) -> impl Iterator<Item = (usize, &Word)> {
+    stage.instructions.iter().enumerate().filter_map(|(position, instruction)| match &instruction.command {
+        Command::Copy(copy) => copy.from.as_ref().map(|word| (position, word)),
+        _ => None,
+    })
 }

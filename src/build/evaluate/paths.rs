@@ -39,28 +39,14 @@ pub fn destination(workdir: &str, path: &str) -> String {
     if directory && cleaned != "/" { format!("{cleaned}/") } else { cleaned }
 }
 
-/// The new working directory: an absolute path is kept as it is written, a relative one is joined to `current`.
+/// The new working directory: an absolute path is kept as it is written, a relative one is joined to `current`, and an
+/// empty one changes nothing.
 pub fn workdir(current: &str, path: &str) -> String {
-    if path.starts_with('/') {
-        return path.to_owned();
+    match (path.starts_with('/'), path.is_empty() && current.starts_with('/')) {
+        (true, _) => path.to_owned(),
+        (false, true) => current.to_owned(),
+        (false, false) => clean(&format!("/{current}/{path}")),
     }
-    let current = if current.is_empty() { "/" } else { current };
-    clean(&format!("/{current}/{path}"))
-}
-
-/// Whether a source of ADD is a Git repository and not a path or a file to download.
-pub fn is_git(text: &str) -> bool {
-    let remote = text.split(['#', '?']).next().unwrap_or(text);
-    if let Some((user, rest)) = remote.split_once('@')
-        && !user.contains(['/', ':'])
-        && rest
-            .split_once(':')
-            .is_some_and(|(host, path)| !host.is_empty() && !host.contains('/') && !path.is_empty())
-    {
-        return true;
-    }
-    let http = remote.starts_with("http://") || remote.starts_with("https://");
-    remote.starts_with("git://") || remote.starts_with("ssh://") || (http && remote.ends_with(".git"))
 }
 
 #[cfg(test)]
@@ -103,22 +89,12 @@ mod tests {
     }
 
     #[test]
-    fn git_sources() {
-        for git in
-            ["git@host:a/b", "git://h/x", "ssh://h/x", "https://h/x.git#v1:sub", "https://h/x.git?ref=v1"]
-        {
-            assert!(is_git(git), "{git}");
-        }
-        for other in ["a@b", "https://h/x.tar", "x.git", "dir/a@b:c", "http://h/"] {
-            assert!(!is_git(other), "{other}");
-        }
-    }
-
-    #[test]
     fn working_directories() {
         assert_eq!(workdir("/", "a"), "/a");
         assert_eq!(workdir("/a", "b/../c"), "/a/c");
         assert_eq!(workdir("", "a"), "/a");
+        assert_eq!(workdir("", ""), "/");
+        assert_eq!(workdir("/b//c/", ""), "/b//c/");
         assert_eq!(workdir("/a", "/b//c/"), "/b//c/");
     }
 }

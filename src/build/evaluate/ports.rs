@@ -8,13 +8,13 @@ pub fn expand(word: &str) -> Result<Vec<String>, String> {
     let (ip, host, container) = split(word);
     let (range, protocol) = container.split_once('/').unwrap_or((container, ""));
     if range.is_empty() {
-        return Err(format!("invalid port {word:?}: no port specified"));
+        return Err(format!("invalid port: {word:?}: no port specified"));
     }
     let protocol = protocol.to_lowercase();
     let protocol = match protocol.as_str() {
         "" => "tcp",
         known @ ("tcp" | "udp" | "sctp") => known,
-        other => return Err(format!("invalid port {word:?}: invalid proto: {other}")),
+        other => return Err(format!("invalid port: {word:?}: invalid proto: {other}")),
     };
     let address = ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')).unwrap_or(ip);
     if !address.is_empty() && address.parse::<std::net::IpAddr>().is_err() {

@@ -1,8 +1,8 @@
 //! RUN: what exactly is executed, and how the history shows it.
 
 use crate::build::Error;
-use crate::build::evaluate::refusal;
 use crate::build::evaluate::stage::{Scene, State};
+use crate::build::evaluate::{paths, refusal};
 use crate::build::step::{Network, Run, Script};
 use crate::dockerfile::command::{self, RunScript, Security};
 
@@ -32,11 +32,14 @@ pub fn run(scene: &Scene<'_>, state: &mut State, run: &command::Run) -> Result<R
             args
         }
     };
+    if args.is_empty() {
+        return Err(Error::definition(&scene.instruction.span, "RUN: arguments are required"));
+    }
     state.remember(format!("RUN {} # buildkit", shown(&args, state)), true);
     Ok(Run {
         args,
         env: state.vars.pairs().to_vec(),
-        cwd: state.image.config.working_dir.clone(),
+        cwd: paths::workdir("/", &state.image.config.working_dir),
         user: state.image.config.user.clone(),
         script,
         network: match run.network {

@@ -4,7 +4,8 @@ use crate::base::Platform;
 use crate::build::Error;
 use crate::build::evaluate::expansion::Expansion;
 use crate::build::evaluate::{
-    DEFAULT_PATH, Outline, Parameters, StageFrom, Vars, config, copying, paths, refusal, running,
+    DEFAULT_PATH, Outline, OutlinedStage, Parameters, StageFrom, Vars, config, copying, paths, refusal,
+    running,
 };
 use crate::build::step::{Action, From, Parent, Stage, StageIndex, Step, StepIndex, Workdir};
 use crate::dockerfile::{self, Command, Dockerfile, Instruction};
@@ -12,9 +13,6 @@ use crate::oci::{History, ImageConfig};
 
 /// How BuildKit marks its history entries, and so do we: tools look for it.
 const HISTORY_COMMENT: &str = "buildkit.dockerfile.v0";
-
-/// Fields of a base image's configuration that describe the making of that image and of no other.
-const NOT_INHERITED: [&str; 4] = ["container", "container_config", "docker_version", "id"];
 
 /// Everything the target needs, expanded.
 #[derive(Clone, Debug)]
@@ -94,24 +92,35 @@ impl State {
 
     fn of_image(mut image: ImageConfig, parent: Parent) -> Self {
         image.created = None;
-        image.extra.retain(|field, _| {
-            !NOT_INHERITED.contains(&field.as_str()) && !field.starts_with("moby.buildkit.")
-        });
+        drop_unknown(&mut image);
         if image.config.env_value("PATH").is_none() {
             image.config.set_env("PATH", DEFAULT_PATH);
         }
-        if !image.config.working_dir.is_empty() {
-            image.config.working_dir = paths::workdir("/", &image.config.working_dir);
-        }
-        let vars = image
-            .config
-            .env
-            .iter()
-            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
         let inherited_history = image.history.len();
-        Self { image, vars, args: Vec::new(), parent, cmd_is_own: false, inherited_history }
+        let mut state = Self {
+            image,
+            vars: Vars::default(),
+            args: Vec::new(),
+            parent,
+            cmd_is_own: false,
+            inherited_history,
+        };
+        state.begin();
+        state
+    }
+
+    /// What happens at every FROM: the variables of the image are set, those of a stage below again, so that an argument
+    /// which shadowed one of them there does so no longer; and its working directory is entered.
+    fn begin(&mut self) {
+        let config = &mut self.image.config;
+        for pair in &config.env {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            self.vars.set(name, value);
+        }
+        if !config.working_dir.is_empty() {
+            config.working_dir = paths::workdir(&config.working_dir, &config.working_dir);
+        }
+        self.cmd_is_own = false;
     }
 
     /// Adds an entry of the history.
@@ -160,7 +169,7 @@ impl Walk<'_> {
                 State::of_image(image, parent)
             }
         };
-        let mut names = StepNames::new(file, stage, outlined.from);
+        let mut names = StepNames::new(file, stage, outlined, state.parent);
         for (position, instruction) in stage.instructions.iter().enumerate() {
             let shown = self.expansion.shown(&instruction.text, &state.vars);
             let scene = Scene {
@@ -192,7 +201,7 @@ impl Walk<'_> {
         let state = self.states[below.0].clone();
         let mut state =
             state.ok_or_else(|| Error::Bug("a stage was walked before the one it is built from".into()))?;
-        state.cmd_is_own = false;
+        state.begin();
         Ok(state)
     }
 }
@@ -232,7 +241,22 @@ fn set_platform(image: &mut ImageConfig, platform: &Platform) {
     }
 }
 
-/// Numbers the steps of a stage as BuildKit does: the base image counts, instructions without a layer do not.
+/// Fields that BuildKit does not know describe the making of the base image (`container_config`, `docker_version`) or are
+/// of no use to a container runtime (`Hostname`); they do not go on to images built from it.
+fn drop_unknown(image: &mut ImageConfig) {
+    image.extra.clear();
+    image.config.extra.clear();
+    image.rootfs.extra.clear();
+    for entry in &mut image.history {
+        entry.extra.clear();
+    }
+    if let Some(check) = &mut image.config.healthcheck {
+        check.extra.clear();
+    }
+}
+
+/// Numbers the steps of a stage as BuildKit does: the base image counts, instructions without a layer do not. A stage that
+/// is alone and copies from no image is not named.
 struct StepNames {
     stage: String,
     done: usize,
@@ -240,18 +264,19 @@ struct StepNames {
 }
 
 impl StepNames {
-    fn new(file: &Dockerfile, stage: &dockerfile::Stage, from: StageFrom) -> Self {
-        let base = usize::from(matches!(from, StageFrom::Base(_)));
+    fn new(file: &Dockerfile, stage: &dockerfile::Stage, outlined: &OutlinedStage, parent: Parent) -> Self {
+        let base = usize::from(matches!(outlined.from, StageFrom::Base(_)));
+        let done = if parent == Parent::Scratch { 0 } else { base };
         let makes_layer = |i: &&Instruction| {
             matches!(i.command, Command::Run(_) | Command::Copy(_) | Command::Add(_) | Command::Workdir(_))
         };
         let total = base + stage.instructions.iter().filter(makes_layer).count();
         let name = match stage.name() {
-            _ if file.stages.len() == 1 => String::new(),
+            _ if file.stages.len() == 1 && outlined.sources.is_empty() => String::new(),
             Some(name) => format!("{name} "),
             None => format!("stage-{} ", stage.index),
         };
-        Self { stage: name, done: base, total }
+        Self { stage: name, done, total }
     }
 
     fn next(&mut self, text: &str) -> String {

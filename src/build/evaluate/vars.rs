@@ -1,6 +1,6 @@
 //! Variables of a stage: what ENV and ARG have set so far, and what may be expanded.
 
-/// Names and values in the order in which they were first set.
+/// Names and values in the order in which they were set last, which is the order RUN steps see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Vars(Vec<(String, String)>);
 
@@ -10,12 +10,10 @@ impl Vars {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// Sets `name`; a known name keeps its place.
+    /// Sets `name`; a known name loses its old place (BuildKit `client/llb`: EnvList).
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
-        match self.0.iter_mut().find(|(known, _)| known == name) {
-            Some((_, old)) => *old = value.into(),
-            None => self.0.push((name.to_owned(), value.into())),
-        }
+        self.0.retain(|(known, _)| known != name);
+        self.0.push((name.to_owned(), value.into()));
     }
 
     /// All of them.

@@ -1,3 +1,4 @@
 //! Our output against goldens that the reference tools produced.
 
+mod evaluate;
 mod yaml;

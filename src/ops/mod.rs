@@ -10,6 +10,7 @@ pub mod image_ls;
 pub mod image_prune;
 pub mod image_push;
 pub mod image_rm;
+pub mod image_run;
 pub mod image_save;
 pub mod image_tag;
 

@@ -2,6 +2,7 @@
 
 mod pull;
 mod push;
+mod run;
 
 use clap::Subcommand;
 
@@ -14,6 +15,8 @@ pub enum ImageCommand {
     Pull(pull::Pull),
     /// Push an image of the store to a registry
     Push(push::Push),
+    /// Run a command in an image; what it changes is thrown away
+    Run(run::Run),
 }
 
 impl ImageCommand {
@@ -22,6 +25,7 @@ impl ImageCommand {
         match self {
             Self::Pull(command) => command.run(global),
             Self::Push(command) => command.run(global),
+            Self::Run(command) => command.run(global),
         }
     }
 }

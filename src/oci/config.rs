@@ -264,6 +264,11 @@ pub fn created_at(seconds: i64) -> String {
     Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }
 
+/// The moment that a configuration's text names, in seconds since the Unix epoch; `None` if it is not RFC 3339.
+pub fn moment(text: &str) -> Option<i64> {
+    text.parse::<Timestamp>().ok().map(|moment| moment.as_second())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,6 +313,8 @@ mod tests {
         assert_eq!(created_at(1_700_000_000), "2023-11-14T22:13:20Z");
         assert!(created_at(i64::MAX).starts_with("9999-12-"));
         assert_eq!(created_at(i64::MIN), "0000-01-01T00:00:00Z");
+        assert_eq!(moment("2023-11-14T23:13:20.123+01:00"), Some(1_700_000_000));
+        assert_eq!(moment("yesterday"), None);
     }
 
     #[test]

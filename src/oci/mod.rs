@@ -17,7 +17,7 @@ mod json;
 mod manifest;
 mod select;
 
-pub use config::{Healthcheck, History, ImageConfig, RootFs, RuntimeConfig, created_at};
+pub use config::{Healthcheck, History, ImageConfig, RootFs, RuntimeConfig, created_at, moment};
 pub use descriptor::{Descriptor, DescriptorPlatform};
 pub use error::Error;
 pub use manifest::{AnyManifest, Index, Manifest};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::base::{BlobDigest, Failure, Kind, Reference};
 use crate::content::{Error, Store};
-use crate::oci::{AnyManifest, Descriptor};
+use crate::oci::{AnyManifest, Descriptor, MANIFEST_LIMIT};
 
 /// Fewer digits could mean anything.
 const SHORTEST: usize = 4;
@@ -68,10 +68,22 @@ fn by_id(store: &Store, text: &str, hex: &str) -> Result<Found, Failure> {
             .hint("write more digits of it, or a name"));
     }
     let Some((digest, descriptor)) = fitting.pop_first() else {
+        if let Some(descriptor) = nameless(store, hex)? {
+            return Ok(Found { descriptor, name: None, names: Vec::new() });
+        }
         return Err(Failure::new(Kind::Input, format!("no image {text} in the content store"))
             .hint("`lap image ls` lists the images there are"));
     };
     Ok(Found { names: names_of(store, &digest)?, descriptor, name: None })
+}
+
+/// An image that has no name and can only be given in full: a name was taken from it, or it never had one.
+fn nameless(store: &Store, hex: &str) -> Result<Option<Descriptor>, Failure> {
+    let Ok(digest) = format!("sha256:{hex}").parse::<BlobDigest>() else { return Ok(None) };
+    let Some(size) = store.blob_size(&digest).filter(|size| *size <= MANIFEST_LIMIT) else { return Ok(None) };
+    let bytes = store.read_blob(&digest, MANIFEST_LIMIT)?;
+    let manifest = AnyManifest::parse(None, &bytes).ok();
+    Ok(manifest.map(|manifest| Descriptor::new(manifest.media_type(), digest, size)))
 }
 
 /// The configuration of an image, and the manifests of an index with theirs. What cannot be read has none.

@@ -93,7 +93,7 @@ fn load(cx: &Context, store: &Store, files: &dyn Files, names: &[Reference]) -> 
     if !names.is_empty() && images.len() != 1 {
         return Err(Failure::new(Kind::Usage, "give a name to what is loaded")
             .because(format!("the archive holds {} images", images.len()))
-            .hint("load it without --tag and name the images with `lap image tag`"));
+            .hint("load it without --tag, then name each with `lap image tag DIGEST NAME`"));
     }
     let _lease = store.lease()?;
     images.iter().map(|image| load_one(cx, store, files, (image, names))).collect()

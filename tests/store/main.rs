@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
 mod disk;
+mod neighbours;
 mod worker;
 
 use std::path::Path;

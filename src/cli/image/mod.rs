@@ -1,8 +1,18 @@
 //! `lap image`: build, run and keep images.
 
+mod check;
+mod du;
+mod history;
+mod inspect;
+mod load;
+mod ls;
+mod prune;
 mod pull;
 mod push;
+mod rm;
 mod run;
+mod save;
+mod tag;
 
 use clap::Subcommand;
 
@@ -17,6 +27,28 @@ pub enum ImageCommand {
     Push(push::Push),
     /// Run a command in an image; what it changes is thrown away
     Run(run::Run),
+    /// List the images of the store
+    #[command(visible_alias = "list")]
+    Ls(ls::Ls),
+    /// Show everything that is known of images
+    Inspect(inspect::Inspect),
+    /// Show how an image came about
+    History(history::History),
+    /// Give an image more names
+    Tag(tag::Tag),
+    /// Take names of images away
+    #[command(visible_alias = "remove")]
+    Rm(rm::Rm),
+    /// Write images into one file or folder
+    Save(save::Save),
+    /// Read images from an archive or a folder
+    Load(load::Load),
+    /// Show how much room the store takes
+    Du(du::Du),
+    /// Remove what no image needs
+    Prune(prune::Prune),
+    /// Read every byte of the store and say what is damaged
+    Check(check::Check),
 }
 
 impl ImageCommand {
@@ -26,6 +58,16 @@ impl ImageCommand {
             Self::Pull(command) => command.run(global),
             Self::Push(command) => command.run(global),
             Self::Run(command) => command.run(global),
+            Self::Ls(command) => command.run(global),
+            Self::Inspect(command) => command.run(global),
+            Self::History(command) => command.run(global),
+            Self::Tag(command) => command.run(global),
+            Self::Rm(command) => command.run(global),
+            Self::Save(command) => command.run(global),
+            Self::Load(command) => command.run(global),
+            Self::Du(command) => command.run(global),
+            Self::Prune(command) => command.run(global),
+            Self::Check(command) => command.run(global),
         }
     }
 }

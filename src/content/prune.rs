@@ -117,7 +117,14 @@ impl Store {
         options: &PruneOptions,
         report: &mut PruneReport,
     ) -> Result<(), Error> {
-        for entry in fs::read_dir(self.ingest_folder())? {
+        let is_unfinished = |entry: &fs::DirEntry| {
+            // What a process that was killed while it replaced a file has left.
+            let name = entry.file_name();
+            let name = name.as_encoded_bytes();
+            name.starts_with(b".") && name.ends_with(b".tmp")
+        };
+        let unfinished = fs::read_dir(self.root())?.into_iter().filter(is_unfinished);
+        for entry in fs::read_dir(self.ingest_folder())?.into_iter().chain(unfinished) {
             let Ok(metadata) = entry.metadata() else { continue };
             let modified = Duration::from_secs(u64::try_from(metadata.mtime()).unwrap_or(0));
             if cx.clock.now() < modified + options.stale_after || ingest::is_in_use(&entry.path()) {
@@ -202,7 +209,7 @@ mod tests {
 
     #[test]
     fn partial_downloads_go_when_they_are_old_and_unused() {
-        let (_dir, store) = store();
+        let (dir, store) = store();
         let partial = |name: &[u8]| {
             let mut ingest = store.ingest(&BlobDigest::of(name), None).unwrap();
             ingest.write_all(b"part").unwrap();
@@ -210,11 +217,12 @@ mod tests {
         };
         let used = partial(b"used");
         drop(partial(b"unused"));
+        fs::write(dir.path().join(".index.json.0.tmp"), "half").unwrap();
         assert_eq!(store.prune(&cx(), &PruneOptions::default()).unwrap(), PruneReport::default());
         let tomorrow = host::clock::system().now().as_secs() + 25 * 3600;
         let later = Context::silent(Clock::fixed(tomorrow));
         let report = store.prune(&later, &PruneOptions::default()).unwrap();
-        assert_eq!((report.partials, report.bytes), (1, 4));
+        assert_eq!((report.partials, report.bytes), (2, 8));
         drop(used);
     }
 }

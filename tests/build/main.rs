@@ -10,5 +10,6 @@
     reason = "a test may stop where it stands"
 )]
 
+mod image_run;
 mod sandbox;
 mod stage;

@@ -6,6 +6,9 @@ use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use lapstrake::base::{DiffId, Platform};
+use lapstrake::content::{OpenOptions, Store};
+use lapstrake::oci::{Descriptor, ImageConfig, RuntimeConfig, media};
 use serde_json::{Value, json};
 
 /// The ordinary user of tests started as root.
@@ -191,6 +194,33 @@ impl Stage {
         let id = format!("--reuid={USER}");
         let group = format!("--regid={USER}");
         ["setpriv", &id, &group, "--init-groups", "--reset-env"].map(str::to_owned).to_vec()
+    }
+
+    /// A command line of `lap` on a store of this stage's own, by whoever runs it.
+    pub fn lap(&self, arguments: &[&str]) -> Command {
+        let mut words = self.as_who();
+        words.extend(["env".to_owned(), format!("LAP_HOME={}", self.beside("home").display())]);
+        words.push(env!("CARGO_BIN_EXE_lap").to_owned());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).args(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Puts an image of the base into the store of [`Stage::lap`].
+    pub fn make_image(&self, name: &str, change: impl FnOnce(&mut RuntimeConfig)) {
+        let mut tar = Command::new("tar");
+        tar.args(["--owner=0", "--group=0", "-C"]).arg(self.base("")).args(["-c", "."]);
+        let layer = tar.output().unwrap().stdout;
+        let store = Store::open(self.beside("home"), &OpenOptions::default()).unwrap();
+        store.put(&layer).unwrap();
+        let mut config = ImageConfig::new(&Platform::host());
+        config.rootfs.diff_ids.push(DiffId::of(&layer));
+        change(&mut config.config);
+        let image = store.put_image(&config, vec![Descriptor::of(media::OCI_LAYER, &layer)]).unwrap();
+        store.tag(&name.parse().unwrap(), &image.descriptor).unwrap();
+        drop(store);
+        self.hand_over(&self.beside("home"));
     }
 
     /// What the driver said.

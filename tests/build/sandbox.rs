@@ -199,6 +199,7 @@ fn nothing_given_leaves_a_trace() {
         stage.put(&stage.base("etc/ssl/certs/ca-certificates.crt"), "theirs\n");
         symlink("../run/resolve/resolv.conf", stage.base("etc/resolv.conf")).unwrap();
         let before = fs::metadata(stage.base("etc")).unwrap();
+        let root_time = fs::metadata(stage.upper("")).unwrap().modified().unwrap();
         let wish = json!({
             "trust": "ours\n",
             "mounts": [
@@ -227,6 +228,9 @@ fn nothing_given_leaves_a_trace() {
         assert_eq!(left, allowed, "{outcome:?}");
         let after = fs::metadata(stage.upper("etc")).unwrap();
         assert_eq!((after.mtime(), after.mtime_nsec()), (before.mtime(), before.mtime_nsec()));
+        for path in ["", "dev", "proc", "sys"] {
+            assert_eq!(fs::metadata(stage.upper(path)).unwrap().modified().unwrap(), root_time, "{path}");
+        }
         let bundle = "etc/ssl/certs/ca-certificates.crt";
         assert_eq!(fs::read_to_string(stage.upper(bundle)).unwrap(), "theirs\n");
         let times = |path| fs::metadata(path).unwrap().modified().unwrap();
@@ -435,7 +439,8 @@ fn a_step_costs_little() {
         let entering = micros(|| json!({ "args": ["true"] }), "entering_micros");
         println!("{:?}: entering {entering} µs, a step {each} µs", stage.who());
         assert!(each < 30_000, "a step costs {each} µs");
-        assert!(entering < 10_000, "entering costs {entering} µs");
+        // Ten milliseconds on a quiet machine, most of them for newuidmap and newgidmap.
+        assert!(entering < 25_000, "entering costs {entering} µs");
     });
 }
 

@@ -182,10 +182,17 @@ pub(super) fn cover(inside: &Inside) -> Result<()> {
     Ok(())
 }
 
-/// Makes the directories every root gets, where the image has none.
+/// Makes the directories every root gets, where the image has none. They stay in the layer, so they take the time of the
+/// root they are in, which keeps its own: the same step gives the same layer at any time.
 pub(super) fn make_kept(inside: &Inside) -> Result<()> {
+    let mut made = Vec::new();
     for path in KEPT {
-        inside.ensure(path, Kind::Directory, &mut Vec::new()).doing(format!("make {path}"))?;
+        inside.ensure(path, Kind::Directory, &mut made).doing(format!("make {path}"))?;
+    }
+    let Some(first) = made.first() else { return Ok(()) };
+    for path in made.iter().map(|one| one.path.as_path()).chain([Path::new("/")]) {
+        let place = inside.find(path).doing("find a directory that was made")?;
+        inside.set_times(&place, first.before).doing("set the time of a directory that was made")?;
     }
     Ok(())
 }

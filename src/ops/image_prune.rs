@@ -167,8 +167,8 @@ mod tests {
         let record = Record {
             version: Record::VERSION,
             key: StepKey::new(ContentHash::of(b"step")),
-            layers: vec![RecordLayer { diff_id: cached.clone(), size: 1 }],
-            created: 0,
+            base: vec![],
+            layers: vec![RecordLayer { diff_id: cached.clone(), size: 1, created: 0 }],
             origin: "RUN x".into(),
         };
         records.publish(record, |_| true).unwrap();

@@ -1,5 +1,6 @@
 //! Read-only merged trees.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use rootfs_helpers::overlay::{self, Layers};
@@ -7,7 +8,7 @@ use rootfs_helpers::overlay::{self, Layers};
 use crate::base::DiffId;
 use crate::snapshot::chain::{Chain, chain};
 use crate::snapshot::scratch::Scratch;
-use crate::snapshot::{Error, Method, Result, Snapshots, flat};
+use crate::snapshot::{Error, Method, Result, Snapshots, diff, flat};
 
 /// A merged tree that can be read. It goes away when dropped.
 #[derive(Debug)]
@@ -68,5 +69,13 @@ impl View {
     /// [`crate::snapshot::rooted::Rooted`]: links in it may point anywhere.
     pub fn root(&self) -> &Path {
         self.mount.as_ref().map_or(&self.root, Mount::place)
+    }
+
+    /// Writes the whole tree as one archive.
+    ///
+    /// # Errors
+    /// Those of the tree and of `out`.
+    pub fn write_tar(&self, out: impl Write) -> Result<()> {
+        diff::remake(self.root(), false, None, out).map(|_| ())
     }
 }

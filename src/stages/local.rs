@@ -137,8 +137,8 @@ mod tests {
         Record {
             version: Record::VERSION,
             key: StepKey::new(ContentHash::of(b"step")),
-            layers: vec![RecordLayer { diff_id: DiffId::of(b"layer"), size: 5 }],
-            created,
+            base: vec![],
+            layers: vec![RecordLayer { diff_id: DiffId::of(b"layer"), size: 5, created }],
             origin: "RUN true".into(),
         }
     }
@@ -148,9 +148,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let records = LocalRecords::open(dir.path().join("records"));
         assert_eq!(records.get(&record(1).key).unwrap(), None);
-        assert_eq!(records.publish(record(1), |_| true).unwrap().created, 1);
-        assert_eq!(records.publish(record(2), |_| true).unwrap().created, 1);
-        assert_eq!(records.publish(record(3), |_| false).unwrap().created, 3);
+        assert_eq!(records.publish(record(1), |_| true).unwrap().layers[0].created, 1);
+        assert_eq!(records.publish(record(2), |_| true).unwrap().layers[0].created, 1);
+        assert_eq!(records.publish(record(3), |_| false).unwrap().layers[0].created, 3);
         assert_eq!(records.all().unwrap(), [record(3)]);
     }
 
@@ -162,7 +162,7 @@ mod tests {
         let path = records.path(&record(1).key);
         std::fs::write(&path, "{").unwrap();
         assert_eq!(records.get(&record(1).key).unwrap(), None);
-        assert_eq!(records.publish(record(2), |_| true).unwrap().created, 2);
+        assert_eq!(records.publish(record(2), |_| true).unwrap().layers[0].created, 2);
         assert_eq!(records.retain(|_| false).unwrap(), 1);
         assert_eq!(records.all().unwrap(), []);
     }
@@ -175,12 +175,12 @@ mod tests {
             let threads: Vec<_> = (0..8)
                 .map(|n| {
                     let records = records.clone();
-                    scope.spawn(move || records.publish(record(n), |_| true).unwrap().created)
+                    scope.spawn(move || records.publish(record(n), |_| true).unwrap().layers[0].created)
                 })
                 .collect();
             threads.into_iter().map(|t| t.join().unwrap()).collect()
         });
-        let stands = records.get(&record(0).key).unwrap().unwrap().created;
+        let stands = records.get(&record(0).key).unwrap().unwrap().layers[0].created;
         assert!(made.iter().all(|created| *created == stands), "{made:?} against {stands}");
     }
 }

@@ -11,21 +11,23 @@ pub struct Record {
     pub version: u32,
     /// The key it answers.
     pub key: StepKey,
-    /// All layers of the state after the step, lowest first, those of the base image included.
+    /// The layers of the base image, lowest first.
+    pub base: Vec<DiffId>,
+    /// The layers made on top of them, lowest first; the last one is the step's own.
     pub layers: Vec<RecordLayer>,
-    /// When the step's own layer was made, seconds since the Unix epoch, as written into the image's history.
-    pub created: i64,
     /// The step's text, for people and for explanations; never compared.
     pub origin: String,
 }
 
-/// A layer in a record.
+/// A layer that a step made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordLayer {
     /// Digest of its tar.
     pub diff_id: DiffId,
-    /// Bytes of its tar; 0 if not known (layers of base images that were never unpacked).
+    /// Bytes of its tar.
     pub size: u64,
+    /// The time its history entry shows, seconds since the Unix epoch.
+    pub created: i64,
 }
 
 impl Record {

@@ -11,5 +11,8 @@
 )]
 
 mod image_run;
+mod images;
+mod kills;
+mod lab;
 mod sandbox;
 mod stage;

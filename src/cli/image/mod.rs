@@ -1,11 +1,13 @@
 //! `lap image`: build, run and keep images.
 
+mod build;
 mod check;
 mod du;
 mod history;
 mod inspect;
 mod load;
 mod ls;
+mod outputs;
 mod prune;
 mod pull;
 mod push;
@@ -21,12 +23,14 @@ use crate::cli::{Global, Result};
 /// Build, run and keep images.
 #[derive(Subcommand, Debug)]
 pub enum ImageCommand {
+    /// Build an image from a Dockerfile
+    Build(Box<build::Build>),
+    /// Run a command in an image; what it changes is thrown away
+    Run(run::Run),
     /// Pull an image into the store
     Pull(pull::Pull),
     /// Push an image of the store to a registry
     Push(push::Push),
-    /// Run a command in an image; what it changes is thrown away
-    Run(run::Run),
     /// List the images of the store
     #[command(visible_alias = "list")]
     Ls(ls::Ls),
@@ -55,9 +59,10 @@ impl ImageCommand {
     /// Runs the command.
     pub fn run(self, global: &Global) -> Result {
         match self {
+            Self::Build(command) => command.run(global),
+            Self::Run(command) => command.run(global),
             Self::Pull(command) => command.run(global),
             Self::Push(command) => command.run(global),
-            Self::Run(command) => command.run(global),
             Self::Ls(command) => command.run(global),
             Self::Inspect(command) => command.run(global),
             Self::History(command) => command.run(global),

@@ -1,0 +1,79 @@
+//! Acting on a plan: each needed step is adopted or made, in the order of the graph, as many at once as allowed.
+//!
+//! Per step: content key → known result? → lock → look again → unpack what lies below → do it in a tree that takes
+//! changes → commit the changes as a layer → publish the record. A killed process leaves at worst an unfinished tree,
+//! which nobody takes for a layer.
+
+mod copying;
+mod making;
+mod running;
+mod world;
+
+use std::sync::Arc;
+
+use crate::base::{DiffId, NodeId};
+use crate::build::plan::{Plan, Verdict};
+use crate::build::step::{Parent, StepIndex};
+use crate::build::{Error, blocking, transfer};
+use crate::report::{Context, Outcome, TaskKind};
+use crate::schedule;
+
+pub use world::{Tree, World, WorldInputs, is_whole};
+
+/// Carries out `plan`; afterwards the world knows the tree of every needed step.
+///
+/// # Errors
+/// [`Error::Step`] of the first step that fails; the others are stopped.
+pub async fn execute(cx: &Context, world: &Arc<World>, plan: &Plan) -> Result<(), Error> {
+    for (index, verdict) in plan.verdicts.iter().enumerate() {
+        if *verdict != Verdict::Make {
+            let task = cx.report.task(TaskKind::Step, world.steps[index].name.clone());
+            task.finish(Outcome::Cached, None);
+        }
+    }
+    // What fails cancels its siblings, but not what the caller does after.
+    let inner = cx.child();
+    let work = |node: NodeId, _| {
+        let (world, cx, step) = (Arc::clone(world), inner.clone(), *plan.dag.node(node));
+        let verdict = plan.verdicts[step.0].clone();
+        async move { one(&cx, &world, step, verdict).await }
+    };
+    schedule::run(&plan.dag, cx.limits.jobs, &inner.cancel, work).await?;
+    if cx.cancel.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+}
+
+async fn one(cx: &Context, world: &Arc<World>, step: StepIndex, verdict: Verdict) -> Result<(), Error> {
+    let tree = match verdict {
+        Verdict::Unneeded => return Ok(()),
+        Verdict::Reuse(record) => Tree { base: record.base, layers: record.layers },
+        Verdict::Make => making::make(cx, world, step).await?,
+    };
+    world.finished(step, tree);
+    Ok(())
+}
+
+/// Makes sure that `layer` is unpacked.
+///
+/// # Errors
+/// If it is neither unpacked nor to be had.
+pub async fn unpacked(cx: &Context, world: &World, layer: &DiffId) -> Result<(), Error> {
+    transfer::unpack(cx, &world.doors, layer, world.sources.get(layer)).await
+}
+
+/// The tree of `parent` as one that can be read: every layer of it is unpacked.
+async fn unpacked_tree(cx: &Context, world: &World, parent: Parent) -> Result<Arc<Tree>, Error> {
+    let tree = world.tree(parent)?;
+    let layers = tree.chain();
+    futures_util::future::try_join_all(layers.iter().map(|layer| unpacked(cx, world, layer))).await?;
+    Ok(tree)
+}
+
+/// Runs `work` on a thread that may block, with the world at hand.
+async fn with_world<T, F>(world: &Arc<World>, work: F) -> Result<T, Error>
+where
+    T: Send + 'static,
+    F: FnOnce(&World) -> Result<T, Error> + Send + 'static,
+{
+    let world = Arc::clone(world);
+    blocking(move || work(&world)).await
+}

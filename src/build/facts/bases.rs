@@ -1,0 +1,217 @@
+//! Base images: what their names stand for, and their configurations. Layers are not touched.
+//!
+//! A name that the store has (built, loaded, pulled or tagged here) means the store's image. Else it means what its
+//! registry said when it was first asked; that answer is kept beside the store, so that a build of known images needs
+//! no network. `--pull` asks the registry again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Failure, KeyHasher, Kind, ManifestDigest, Platform, Reference};
+use crate::build::evaluate::BaseRequest;
+use crate::build::{Doors, Error, blocking};
+use crate::content::Store;
+use crate::host::fs;
+use crate::oci::{AnyManifest, CONFIG_LIMIT, ImageConfig, MANIFEST_LIMIT, Manifest};
+use crate::registry::{BlobRequest, Client};
+use crate::report::{Context, Outcome, TaskKind};
+
+/// A base image without its layers.
+#[derive(Clone, Debug)]
+pub struct BaseImage {
+    /// What was asked for.
+    pub request: BaseRequest,
+    /// Its manifest's digest.
+    pub digest: ManifestDigest,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Its configuration.
+    pub config: ImageConfig,
+    /// Where layers that the store lacks can be had.
+    pub origin: Option<Reference>,
+}
+
+/// What a name stood for.
+#[derive(Serialize, Deserialize)]
+struct Known {
+    reference: Reference,
+    platform: Platform,
+    manifest: ManifestDigest,
+}
+
+/// Finds all `requests`, at once.
+///
+/// # Errors
+/// [`Error::Base`] with the place of the first that cannot be had.
+pub async fn resolve(
+    cx: &Context,
+    doors: &Doors,
+    requests: &[BaseRequest],
+    pull: bool,
+) -> Result<Vec<BaseImage>, Error> {
+    let all = requests.iter().map(|request| async move {
+        one(cx, doors, request, pull).await.map_err(|e| match e {
+            Error::Cancelled => Error::Cancelled,
+            other => Error::Base {
+                name: request.name.clone(),
+                span: Some(request.span.clone()),
+                source: Box::new(other.into()),
+            },
+        })
+    });
+    futures_util::future::try_join_all(all).await
+}
+
+async fn one(cx: &Context, doors: &Doors, request: &BaseRequest, pull: bool) -> Result<BaseImage, Error> {
+    if !pull {
+        let (store, doors, request) = (doors.store().clone(), doors.clone(), request.clone());
+        if let Some(image) = blocking(move || local(&store, &doors, &request)).await? {
+            check_platform(cx, &image);
+            return Ok(image);
+        }
+    }
+    let task =
+        cx.report.task(TaskKind::Internal, format!("[internal] load metadata for {}", request.reference));
+    let result = remote(cx, doors, request).await;
+    match &result {
+        Ok(image) => task.finish(Outcome::Done, Some(image.digest.to_string())),
+        Err(e) => task.finish(Outcome::Failed(e.to_string()), None),
+    }
+    let image = result?;
+    check_platform(cx, &image);
+    Ok(image)
+}
+
+/// BuildKit warns and goes on: there are images whose configuration is simply wrong.
+fn check_platform(cx: &Context, image: &BaseImage) {
+    let (found, wanted) = (image.config.platform(), &image.request.platform);
+    if found.rank_for(wanted).is_none() {
+        cx.report.warn(format!(
+            "base image {} was found with platform {found}, expected {wanted}",
+            image.request.name
+        ));
+    }
+}
+
+fn local(store: &Store, doors: &Doors, request: &BaseRequest) -> Result<Option<BaseImage>, Error> {
+    if let Some(descriptor) = store.resolve(&request.reference)? {
+        return stored(store, request, &descriptor.manifest_digest(), None).map(Some);
+    }
+    let Some(digest) = recall(doors, request) else { return Ok(None) };
+    // The manifest or the configuration may have been pruned since; the registry has them still.
+    Ok(stored(store, request, &digest, Some(request.reference.clone())).ok())
+}
+
+fn stored(
+    store: &Store,
+    request: &BaseRequest,
+    digest: &ManifestDigest,
+    origin: Option<Reference>,
+) -> Result<BaseImage, Error> {
+    let bytes = store.read_blob(&digest.clone().into(), MANIFEST_LIMIT)?;
+    let manifest = match AnyManifest::parse(None, &bytes)? {
+        AnyManifest::Image(manifest) => manifest,
+        AnyManifest::Index(index) => {
+            let chosen = index.choose(&request.platform)?.manifest_digest();
+            return stored(store, request, &chosen, origin);
+        }
+    };
+    let config = ImageConfig::parse(&store.read_blob(&manifest.config.digest, CONFIG_LIMIT)?)?;
+    finished(request, digest.clone(), manifest, config, origin)
+}
+
+async fn remote(cx: &Context, doors: &Doors, request: &BaseRequest) -> Result<BaseImage, Error> {
+    let client = doors.registry();
+    let mut pulled = client.manifest(cx, &request.reference).await?;
+    let mut parsed = AnyManifest::parse(pulled.media_type.as_deref(), &pulled.bytes)?;
+    if let AnyManifest::Index(index) = &parsed {
+        let chosen = index.choose(&request.platform)?.digest.digest().clone();
+        pulled = client.manifest(cx, &request.reference.with_digest(chosen)).await?;
+        parsed = AnyManifest::parse(pulled.media_type.as_deref(), &pulled.bytes)?;
+    }
+    let AnyManifest::Image(manifest) = parsed else {
+        let message = format!("{} is an index of indexes", request.reference);
+        return Err(Error::input(message));
+    };
+    let config_bytes = config(cx, client, request, &manifest).await?;
+    let image = finished(
+        request,
+        pulled.digest.clone(),
+        manifest,
+        ImageConfig::parse(&config_bytes)?,
+        Some(request.reference.clone()),
+    )?;
+    let (doors, request, digest) = (doors.clone(), request.clone(), pulled.digest);
+    blocking(move || {
+        doors.store().put(&config_bytes)?;
+        doors.store().put(&pulled.bytes)?;
+        remember(&doors, &request, digest)
+    })
+    .await?;
+    Ok(image)
+}
+
+async fn config(
+    cx: &Context,
+    client: &Client,
+    request: &BaseRequest,
+    manifest: &Manifest,
+) -> Result<Vec<u8>, Error> {
+    let descriptor = &manifest.config;
+    if descriptor.size > CONFIG_LIMIT {
+        return Err(Error::input(format!("the configuration of {} is too large", request.reference)));
+    }
+    let blob = BlobRequest::new(&request.reference, &descriptor.digest, descriptor.size);
+    Ok(client.blob_bytes(cx, &blob, CONFIG_LIMIT).await?)
+}
+
+fn finished(
+    request: &BaseRequest,
+    digest: ManifestDigest,
+    manifest: Manifest,
+    config: ImageConfig,
+    origin: Option<Reference>,
+) -> Result<BaseImage, Error> {
+    if !manifest.is_image() {
+        return Err(Error::input(format!(
+            "{} is not an image but another kind of artifact",
+            request.reference
+        )));
+    }
+    if manifest.layers.len() != config.layers().len() {
+        let failure =
+            Failure::new(Kind::Input, format!("{} is damaged", request.reference)).because(format!(
+                "its manifest lists {} layers, its configuration {}",
+                manifest.layers.len(),
+                config.layers().len()
+            ));
+        return Err(Error::Base { name: request.name.clone(), span: None, source: Box::new(failure) });
+    }
+    Ok(BaseImage { request: request.clone(), digest, manifest, config, origin })
+}
+
+fn memory(doors: &Doors, request: &BaseRequest) -> std::path::PathBuf {
+    let key = KeyHasher::new("lapstrake base name v1")
+        .field("reference", request.reference.to_string())
+        .field("platform", request.platform.to_string())
+        .finish();
+    doors.home().join("bases").join(format!("{key}.json"))
+}
+
+fn recall(doors: &Doors, request: &BaseRequest) -> Option<ManifestDigest> {
+    if let Some(digest) = request.reference.digest() {
+        return Some(ManifestDigest::new(digest.clone()));
+    }
+    let bytes = fs::read_limited(memory(doors, request), 1 << 16).ok()?;
+    let known: Known = serde_json::from_slice(&bytes).ok()?;
+    (known.reference == request.reference).then_some(known.manifest)
+}
+
+fn remember(doors: &Doors, request: &BaseRequest, manifest: ManifestDigest) -> Result<(), Error> {
+    let path = memory(doors, request);
+    let known = Known { reference: request.reference.clone(), platform: request.platform.clone(), manifest };
+    let bytes = serde_json::to_vec(&known).map_err(|e| Error::Bug(e.to_string()))?;
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    Ok(fs::write_atomic(path, bytes)?)
+}

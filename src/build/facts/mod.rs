@@ -1,0 +1,9 @@
+//! What a build has to know before it can be planned: read here, decided elsewhere.
+
+pub mod bases;
+pub mod context;
+pub mod definition;
+
+pub use bases::BaseImage;
+pub use context::ContextFacts;
+pub use definition::Definition;

@@ -1,0 +1,206 @@
+//! Step keys: which input enters which hash.
+//!
+//! | input | definition key | content key |
+//! |---|---|---|
+//! | what the step is built upon | chain id of the base image, or definition key of the parent step | chain id of all layers below |
+//! | RUN: arguments, environment it sees, working directory, USER, network, heredoc script | yes | yes |
+//! | COPY, ADD: destination, `--chown`, `--chmod`, unpacking, heredocs, source paths | yes | yes |
+//! | COPY from the context | content of the selected files | content of the selected files |
+//! | COPY from a stage or an image | definition key of that stage, or chain id of the image | content of the selected files |
+//! | WORKDIR: path, USER | yes | yes |
+//! | platform | yes | yes |
+//! | `SOURCE_DATE_EPOCH`, if given | yes | yes |
+//! | trusted CAs, proxies, host addresses, secrets, file times, names of stages, comments, labels | no | no |
+//!
+//! The definition key is known before anything runs. The content key is known when the layers below and the files
+//! that are read are; it finds results that a changed but equal input leads to.
+
+use crate::base::{ChainId, ContentHash, KeyHasher, Platform, StepKey};
+use crate::build::step::{Action, Copy, Run, Workdir};
+
+/// What a step is built upon, as it enters a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ParentIdentity {
+    /// Nothing.
+    Scratch,
+    /// These layers.
+    Chain(ChainId),
+    /// Whatever the step with this key leads to.
+    Step(StepKey),
+}
+
+/// A tree that a step reads, as it enters a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceIdentity {
+    /// Exactly these files.
+    Content(ContentHash),
+    /// Paths in this tree.
+    Tree(ParentIdentity),
+}
+
+/// Which of the two keys is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recipe {
+    /// Known before anything runs.
+    Definition,
+    /// Known when the inputs are.
+    Content,
+}
+
+/// Everything that enters a key beside the action.
+#[derive(Clone, Debug)]
+pub struct KeyInputs<'a> {
+    /// What the step is built upon.
+    pub parent: &'a ParentIdentity,
+    /// What it reads, if it is a COPY with source paths.
+    pub source: Option<&'a SourceIdentity>,
+    /// The platform of its stage.
+    pub platform: &'a Platform,
+    /// The time that was asked for, if any.
+    pub source_date_epoch: Option<i64>,
+}
+
+/// The key of `action`.
+pub fn step_key(recipe: Recipe, action: &Action, inputs: &KeyInputs<'_>) -> StepKey {
+    let mut hasher = KeyHasher::new(match recipe {
+        Recipe::Definition => "lapstrake step definition v1",
+        Recipe::Content => "lapstrake step content v1",
+    });
+    hash_parent(&mut hasher, "parent", inputs.parent);
+    match inputs.source {
+        None => hasher.field("source", "none"),
+        Some(SourceIdentity::Content(hash)) => hasher.field("source content", hash.as_bytes()),
+        Some(SourceIdentity::Tree(tree)) => {
+            hash_parent(&mut hasher, "source tree", tree);
+            &mut hasher
+        }
+    };
+    hasher.field("platform", inputs.platform.to_string());
+    match inputs.source_date_epoch {
+        None => hasher.field("epoch", ""),
+        Some(epoch) => hasher.field("epoch", epoch.to_string()),
+    };
+    match action {
+        Action::Run(run) => hash_run(&mut hasher, run),
+        Action::Copy(copy) => hash_copy(&mut hasher, copy),
+        Action::Workdir(workdir) => hash_workdir(&mut hasher, workdir),
+    }
+    StepKey::new(hasher.finish())
+}
+
+fn hash_parent(hasher: &mut KeyHasher, tag: &str, parent: &ParentIdentity) {
+    match parent {
+        ParentIdentity::Scratch => hasher.field(tag, "scratch"),
+        ParentIdentity::Chain(chain) => hasher.field(tag, format!("chain {chain}")),
+        ParentIdentity::Step(key) => hasher.field(tag, format!("step {key}")),
+    };
+}
+
+fn hash_run(hasher: &mut KeyHasher, run: &Run) {
+    // In order of name: the order of declaration cannot be seen by the program in a way it may rely on.
+    let mut env: Vec<String> = run.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    env.sort_unstable();
+    hasher
+        .field("action", "run")
+        .list("args", &run.args)
+        .list("env", &env)
+        .field("cwd", &run.cwd)
+        .field("user", &run.user)
+        .field("network", run.network.name());
+    if let Some(script) = &run.script {
+        hasher.field("script path", &script.path).field("script", &script.bytes);
+    }
+}
+
+fn hash_copy(hasher: &mut KeyHasher, copy: &Copy) {
+    hasher
+        .field("action", "copy")
+        .number("unpack", u64::from(copy.unpack))
+        .list("paths", &copy.paths)
+        .field("destination", &copy.destination)
+        .number("documents", copy.documents.len() as u64);
+    for document in &copy.documents {
+        hasher.field("document name", &document.name).field("document", &document.bytes);
+    }
+    for (tag, value) in [("chown", &copy.chown), ("chmod", &copy.chmod)] {
+        match value {
+            None => hasher.number(tag, 0),
+            Some(value) => hasher.number(tag, 1).field(tag, value),
+        };
+    }
+}
+
+fn hash_workdir(hasher: &mut KeyHasher, workdir: &Workdir) {
+    hasher.field("action", "workdir").field("path", &workdir.path).field("user", &workdir.user);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::build::step::{From, Network, Script};
+
+    fn run() -> Run {
+        Run {
+            args: vec!["/bin/sh".into(), "-c".into(), "make".into()],
+            env: vec![("A".into(), "1".into()), ("B".into(), "2".into())],
+            cwd: "/".into(),
+            user: String::new(),
+            script: None,
+            network: Network::Host,
+        }
+    }
+
+    fn key(action: Action) -> StepKey {
+        let platform = "linux/amd64".parse().unwrap();
+        let parent = ParentIdentity::Scratch;
+        let inputs =
+            KeyInputs { parent: &parent, source: None, platform: &platform, source_date_epoch: None };
+        step_key(Recipe::Definition, &action, &inputs)
+    }
+
+    #[test]
+    fn every_visible_input_of_a_run_changes_its_key() {
+        let base = key(Action::Run(run()));
+        let changes: [fn(&mut Run); 7] = [
+            |r| r.args[2].push(' '),
+            |r| r.args.push(String::new()),
+            |r| r.env[0].1 = "3".into(),
+            |r| r.cwd = "/w".into(),
+            |r| r.user = "app".into(),
+            |r| r.network = Network::None,
+            |r| r.script = Some(Script { path: "/dev/pipes/EOF".into(), bytes: b"#!/bin/sh\n".to_vec() }),
+        ];
+        let mut seen = vec![base];
+        for change in changes {
+            let mut changed = run();
+            change(&mut changed);
+            seen.push(key(Action::Run(changed)));
+        }
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 8);
+    }
+
+    #[test]
+    fn order_of_declaration_does_not() {
+        let mut turned = run();
+        turned.env.reverse();
+        assert_eq!(key(Action::Run(run())), key(Action::Run(turned)));
+    }
+
+    #[test]
+    fn no_chown_and_an_empty_chown_differ() {
+        let copy = |chown: Option<&str>| {
+            key(Action::Copy(Copy {
+                unpack: false,
+                from: From::Context,
+                paths: vec!["/a".into()],
+                documents: vec![],
+                destination: "/b".into(),
+                chown: chown.map(str::to_owned),
+                chmod: None,
+            }))
+        };
+        assert_ne!(copy(None), copy(Some("")));
+    }
+}

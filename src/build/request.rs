@@ -1,0 +1,96 @@
+//! What a build is asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use crate::base::{Platform, Reference};
+use crate::build::step::Network;
+use crate::oci::compress::Compression;
+
+/// A build of one Dockerfile.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The build context: a directory.
+    pub context: PathBuf,
+    /// The Dockerfile; `Dockerfile` (else `dockerfile`) in the context if not given.
+    pub dockerfile: Option<PathBuf>,
+    /// The stage to build; the last one if not given.
+    pub target: Option<String>,
+    /// `--build-arg`.
+    pub build_args: BTreeMap<String, String>,
+    /// The platform to build for; this machine's if not given.
+    pub platform: Option<Platform>,
+    /// `--label`, which win over the Dockerfile's.
+    pub labels: BTreeMap<String, String>,
+    /// Names to give the image.
+    pub tags: Vec<Reference>,
+    /// Run every step, whatever is known.
+    pub no_cache: bool,
+    /// Ask registries for base images that the store has too.
+    pub pull: bool,
+    /// The network of RUN steps that do not choose one.
+    pub network: Network,
+    /// `--add-host`: name and address.
+    pub hosts: Vec<(String, String)>,
+    /// A file with certificates that RUN steps shall trust.
+    pub trust: Option<PathBuf>,
+    /// Times later than this become this; seconds since the Unix epoch.
+    pub source_date_epoch: Option<i64>,
+    /// What to make of the result beside keeping it in the store.
+    pub outputs: Vec<Output>,
+}
+
+/// What to make of an image.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Push it under its tags.
+    Registry {
+        /// How layers made here are compressed.
+        compression: Compression,
+    },
+    /// An OCI layout, as a tar or a folder.
+    Oci {
+        /// Where to; `None` is standard output.
+        destination: Option<PathBuf>,
+        /// Whether to write one tar.
+        tar: bool,
+        /// How layers made here are compressed.
+        compression: Compression,
+    },
+    /// An archive for `docker load`.
+    Docker {
+        /// Where to; `None` is standard output.
+        destination: Option<PathBuf>,
+    },
+    /// The files of the image.
+    Local {
+        /// The folder, made if missing.
+        destination: PathBuf,
+    },
+    /// The files of the image as one tar.
+    Tar {
+        /// Where to; `None` is standard output.
+        destination: Option<PathBuf>,
+    },
+    /// Nothing: only the cache is filled.
+    CacheOnly,
+}
+
+/// Names of variables that are given to RUN steps without being declared, in any letter case.
+pub const PROXY_ARGS: [&str; 5] = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"];
+
+impl Request {
+    /// The proxy variables among the build arguments, each in lower and upper case.
+    pub fn proxies(&self) -> Vec<(String, String)> {
+        let mut known = BTreeSet::new();
+        let mut proxies = Vec::new();
+        for (name, value) in &self.build_args {
+            let lower = name.to_ascii_lowercase();
+            if PROXY_ARGS.contains(&lower.as_str()) && known.insert(lower.clone()) {
+                proxies.push((lower.to_ascii_uppercase(), value.clone()));
+                proxies.push((lower, value.clone()));
+            }
+        }
+        proxies
+    }
+}

@@ -1,0 +1,225 @@
+//! The straight line of a build, from the request to the report.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::base::{Platform, StepKey};
+use crate::build::evaluate::{self, Evaluated, Outline, Parameters};
+use crate::build::execute::{World, WorldInputs, execute, is_whole};
+use crate::build::facts::{BaseImage, ContextFacts, Definition, bases, context, definition};
+use crate::build::plan::{self, Facts, Plan, Verdict};
+use crate::build::step::{Parent, Stage};
+use crate::build::transfer::{LayerSource, fetch_blob};
+use crate::build::{Built, Doors, Error, Output, Request, blocking, export, image};
+use crate::host::fs;
+use crate::oci::{Descriptor, ImageConfig, media};
+use crate::report::{Context, Outcome, TaskKind};
+use crate::stages::Record;
+
+/// Where neither the command line nor any input says a time: the first one that every archive format can hold.
+const EARLIEST: i64 = 315_532_800;
+
+/// Builds.
+///
+/// # Errors
+/// See [`Error`]; nothing that was finished before the error is lost.
+pub async fn run(cx: &Context, doors: &Doors, request: Request) -> Result<Built, Error> {
+    let _lease = doors.store().lease()?;
+    let Definition { file, ignore, modified } = read_definition(cx, &request).await?;
+    let parameters = parameters(&request);
+    let outline = evaluate::outline(&file, &parameters)?;
+    let found = bases::resolve(cx, doors, &outline.bases, request.pull).await?;
+    let configs: Vec<ImageConfig> = found.iter().map(|base| base.config.clone()).collect();
+    let Evaluated { steps, stages } = evaluate::evaluate(&file, &outline, &configs, &parameters)?;
+    let source_date_epoch = source_date_epoch(&request, &outline)?;
+    let (read, steps, ignore) = {
+        let (cx, doors, root) = (cx.clone(), doors.clone(), request.context.clone());
+        blocking(move || Ok((context::read(&cx, &doors, &root, &ignore, &steps)?, steps, ignore))).await?
+    };
+    let epoch = source_date_epoch.unwrap_or_else(|| newest(modified, &read, &found));
+    let ContextFacts { hashes, .. } = read;
+    let layers = configs.iter().map(|config| config.layers().to_vec()).collect();
+    let facts = Facts { bases: layers, context: hashes, source_date_epoch };
+    let keys = plan::definition_keys(&steps, &stages, &facts);
+    let known = known_records(doors, &keys, request.no_cache).await?;
+    let plan = plan::plan(&steps, &stages, outline.target, keys.clone(), &known);
+    let context = fs::canonicalize(&request.context)?;
+    let sources = layer_sources(&found);
+    let base_names = outline.bases.iter().map(|base| base.name.clone()).collect();
+    let inputs =
+        WorldInputs { request, context, ignore, steps, stages, keys, facts, epoch, sources, base_names };
+    let world = Arc::new(World::new(doors.clone(), inputs));
+    execute(cx, &world, &plan).await?;
+    finish(cx, &world, &outline, &found, &plan).await
+}
+
+async fn read_definition(cx: &Context, request: &Request) -> Result<Definition, Error> {
+    let task = cx.report.task(TaskKind::Internal, "[internal] load build definition");
+    let asked = request.clone();
+    let read = blocking(move || definition::read(&asked)).await;
+    match &read {
+        Ok(_) => task.finish(Outcome::Done, None),
+        Err(e) => task.finish(Outcome::Failed(e.to_string()), None),
+    }
+    read
+}
+
+fn parameters(request: &Request) -> Parameters {
+    let host = Platform::host();
+    Parameters {
+        build_args: request.build_args.clone(),
+        target: request.target.clone(),
+        platform: request.platform.clone().unwrap_or_else(|| host.clone()),
+        platform_given: request.platform.is_some(),
+        build_platform: host,
+        network: request.network,
+        labels: request.labels.clone(),
+    }
+}
+
+/// The time that was asked for: on the command line, or as a global argument of the Dockerfile.
+fn source_date_epoch(request: &Request, outline: &Outline) -> Result<Option<i64>, Error> {
+    if request.source_date_epoch.is_some() {
+        return Ok(request.source_date_epoch);
+    }
+    let given = request.build_args.get("SOURCE_DATE_EPOCH").map(String::as_str);
+    match given.or_else(|| outline.globals.get("SOURCE_DATE_EPOCH")) {
+        None | Some("") => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|_| {
+            Error::input(format!("SOURCE_DATE_EPOCH is {text:?}"))
+                .hint("it is a whole number of seconds since 1970")
+        }),
+    }
+}
+
+fn newest(dockerfile: i64, context: &ContextFacts, bases: &[BaseImage]) -> i64 {
+    let created = bases.iter().filter_map(|base| {
+        let created: jiff::Timestamp = base.config.created.as_deref()?.parse().ok()?;
+        Some(created.as_second())
+    });
+    created.chain([dockerfile, context.newest, EARLIEST]).max().unwrap_or(EARLIEST)
+}
+
+async fn known_records(
+    doors: &Doors,
+    keys: &[StepKey],
+    no_cache: bool,
+) -> Result<BTreeMap<StepKey, Record>, Error> {
+    if no_cache || keys.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let (doors, keys) = (doors.clone(), keys.to_vec());
+    blocking(move || {
+        let records = doors.records();
+        let mut known = BTreeMap::new();
+        for key in keys {
+            if let Some(record) = records.get(&key)?
+                && is_whole(&doors, &record)?
+            {
+                known.insert(key, record);
+            }
+        }
+        Ok(known)
+    })
+    .await
+}
+
+fn layer_sources(found: &[BaseImage]) -> BTreeMap<crate::base::DiffId, LayerSource> {
+    let mut sources = BTreeMap::new();
+    for base in found {
+        for (diff_id, descriptor) in base.config.layers().iter().zip(&base.manifest.layers) {
+            let (diff_id, descriptor) = (diff_id.clone(), descriptor.clone());
+            let source = LayerSource { diff_id: diff_id.clone(), descriptor, origin: base.origin.clone() };
+            sources.entry(diff_id).or_insert(source);
+        }
+    }
+    sources
+}
+
+async fn finish(
+    cx: &Context,
+    world: &Arc<World>,
+    outline: &Outline,
+    found: &[BaseImage],
+    plan: &Plan,
+) -> Result<Built, Error> {
+    let stage = world.stages[outline.target.0].as_ref();
+    let stage = stage.ok_or_else(|| Error::Bug("the target was not evaluated".into()))?;
+    let tree = world.tree(stage.result)?;
+    let config = image::finish(stage, &tree.base, &tree.layers, world.epoch);
+    let base = base_of(world, stage, found);
+    let mut layers: Vec<Descriptor> = base.iter().flat_map(|b| &b.manifest.layers).map(as_oci).collect();
+    layers.truncate(tree.base.len());
+    layers.extend(tree.layers.iter().map(|l| Descriptor::new(media::OCI_LAYER, l.diff_id.clone(), l.size)));
+    let size = layers.iter().map(|layer| layer.size).sum();
+    let tags = world.request.tags.clone();
+    if let Some(base) = base.filter(|_| needs_blobs(&world.request)) {
+        keep_base(cx, &world.doors, base).await?;
+    }
+    let (store, names) = (world.doors.store().clone(), tags.clone());
+    let image = blocking(move || {
+        let image = store.put_image(&config, layers)?;
+        for name in &names {
+            store.tag(&name.with_default_tag(), &image.descriptor)?;
+        }
+        Ok(image)
+    })
+    .await?;
+    let made = plan.verdicts.iter().filter(|verdict| **verdict == Verdict::Make).count();
+    let mut built = Built {
+        id: image.id(),
+        config: image.config,
+        manifest: image.descriptor,
+        size,
+        tags,
+        outputs: Vec::new(),
+        steps: plan.verdicts.len(),
+        made,
+    };
+    for output in &world.request.outputs {
+        if *output != Output::CacheOnly {
+            built.outputs.push(export::export(cx, world, &built, output).await?);
+        }
+    }
+    Ok(built)
+}
+
+/// Whether the blobs of the base image are needed here: to keep the image, or to write it into a file.
+fn needs_blobs(request: &Request) -> bool {
+    !request.tags.is_empty()
+        || request.outputs.iter().any(|o| matches!(o, Output::Oci { .. } | Output::Docker { .. }))
+}
+
+/// Brings the layers of the base image here that are neither blobs of the store nor unpacked layers made here.
+async fn keep_base(cx: &Context, doors: &Doors, base: &BaseImage) -> Result<(), Error> {
+    let snapshots = doors.snapshots()?;
+    let missing = base.config.layers().iter().zip(&base.manifest.layers).filter(|(layer, descriptor)| {
+        let made_here = *descriptor.digest.digest() == *layer.digest() && snapshots.contains(layer);
+        !made_here
+    });
+    let fetches = missing.map(|(_, descriptor)| fetch_blob(cx, doors, descriptor, base.origin.as_ref()));
+    futures_util::future::try_join_all(fetches).await.map(|_| ())
+}
+
+/// The base image that the target's tree begins with.
+fn base_of<'a>(world: &World, stage: &Stage, found: &'a [BaseImage]) -> Option<&'a BaseImage> {
+    let mut parent = stage.result;
+    loop {
+        match parent {
+            Parent::Scratch => return None,
+            Parent::Image(base) => return found.get(base.0),
+            Parent::Step(step) => parent = world.steps[step.0].parent,
+        }
+    }
+}
+
+/// A layer of a Docker image as a layer of an OCI image: the blob is the same.
+fn as_oci(descriptor: &Descriptor) -> Descriptor {
+    let mut oci = descriptor.clone();
+    oci.media_type = match descriptor.media_type.as_str() {
+        media::DOCKER_LAYER => media::OCI_LAYER.into(),
+        media::DOCKER_LAYER_GZIP => media::OCI_LAYER_GZIP.into(),
+        other => other.into(),
+    };
+    oci
+}

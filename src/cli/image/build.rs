@@ -1,0 +1,212 @@
+//! `lap image build`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::base::{Failure, Kind, Platform, Reference};
+use crate::build::step::Network;
+use crate::build::{Output, Request};
+use crate::cli::image::outputs;
+use crate::cli::session::{RegistryFlags, reference};
+use crate::cli::{Global, Needs, Result, Session, output};
+use crate::oci::compress::Compression;
+use crate::{host, ops};
+
+/// Build an image from a Dockerfile.
+#[derive(Args, Debug)]
+pub struct Build {
+    /// The build context: the folder that COPY and ADD read from
+    #[arg(value_name = "CONTEXT", default_value = ".")]
+    context: PathBuf,
+    /// Name of the image, NAME[:TAG]; may be repeated
+    #[arg(short, long, value_name = "NAME", value_parser = reference)]
+    tag: Vec<Reference>,
+    /// The Dockerfile [default: CONTEXT/Dockerfile]
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The stage to build [default: the last one]
+    #[arg(long, value_name = "STAGE")]
+    target: Option<String>,
+    /// Value of a build argument, NAME=VALUE, or NAME to take it from the environment; may be repeated
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    build_arg: Vec<String>,
+    /// Platform of the image, for example linux/amd64 [default: this machine's]
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<Platform>,
+    /// Label of the image, NAME=VALUE; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    label: Vec<String>,
+    /// Run every step, whatever is known from earlier builds
+    #[arg(long)]
+    no_cache: bool,
+    /// Ask the registries for base images that are known already
+    #[arg(long)]
+    pull: bool,
+    /// Push the image under its names (short for -o type=registry)
+    #[arg(long)]
+    push: bool,
+    /// What to make of the image: type=registry|oci|docker|local|tar|cacheonly[,dest=PATH][,…]; may be repeated
+    ///
+    /// A plain path writes the image's files there, `-` writes them to standard output as a tar. Keys: dest=PATH,
+    /// compression=gzip|zstd|uncompressed and compression-level=N (registry, oci), tar=true|false (oci).
+    #[arg(short, long, value_name = "OUTPUT")]
+    output: Vec<String>,
+    /// Network of RUN steps: host or none
+    #[arg(long, value_name = "MODE", default_value = "host")]
+    network: NetworkMode,
+    /// Line for /etc/hosts of RUN steps, NAME:ADDRESS or NAME=ADDRESS; may be repeated
+    #[arg(long, value_name = "NAME:ADDRESS")]
+    add_host: Vec<String>,
+    /// RUN steps trust the certificates in this PEM file; nothing of it stays in the image
+    #[arg(long, value_name = "FILE", env = "LAP_TRUST")]
+    trust: Option<PathBuf>,
+    /// File times later than this become this; seconds since 1970 [env: SOURCE_DATE_EPOCH]
+    #[arg(long, value_name = "SECONDS")]
+    source_date_epoch: Option<i64>,
+    /// Write the image's id into this file
+    #[arg(long, value_name = "FILE")]
+    iidfile: Option<PathBuf>,
+    /// Write what came out of the build into this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    metadata_file: Option<PathBuf>,
+    /// Print only the image's id
+    #[arg(short, long)]
+    quiet: bool,
+    #[command(flatten)]
+    registry: RegistryFlags,
+}
+
+/// `--network`.
+#[derive(Clone, Copy, Debug)]
+struct NetworkMode(Network);
+
+impl std::str::FromStr for NetworkMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text {
+            "host" | "default" => Ok(Self(Network::Host)),
+            "none" => Ok(Self(Network::None)),
+            _ => Err(format!("`{text}` is neither host nor none")),
+        }
+    }
+}
+
+impl Build {
+    /// Runs the command.
+    pub fn run(self, global: &Global) -> Result {
+        let mut global = global.clone();
+        if self.quiet && global.progress.is_none() {
+            global.progress = Some(crate::ui::Progress::Quiet);
+        }
+        let session = Session::begin(&global, Needs::Namespace, "Building")?;
+        let doors = session.doors(self.registry.options())?;
+        let request = ops::image_build::Request {
+            build: self.request()?,
+            iidfile: self.iidfile.clone(),
+            metadata_file: self.metadata_file.clone(),
+        };
+        let built = session.block_on(ops::image_build::run(&session.cx, &doors, &request))?;
+        let writes_stdout = request.build.outputs.iter().any(|o| {
+            matches!(
+                o,
+                Output::Oci { destination: None, .. }
+                    | Output::Docker { destination: None }
+                    | Output::Tar { destination: None }
+            )
+        });
+        match (writes_stdout, self.quiet) {
+            (true, _) => {}
+            (false, true) => output::line(built.id.to_string())?,
+            (false, false) => output::text(ops::image_build::summary(&built))?,
+        }
+        Ok(session.end(ExitCode::SUCCESS))
+    }
+
+    fn request(&self) -> Result<Request> {
+        let mut build_args = self.build_args();
+        let source_date_epoch = self.source_date_epoch()?;
+        if let Some(epoch) = source_date_epoch {
+            build_args.entry("SOURCE_DATE_EPOCH".into()).or_insert_with(|| epoch.to_string());
+        }
+        Ok(Request {
+            context: self.context.clone(),
+            dockerfile: self.file.clone(),
+            target: self.target.clone(),
+            build_args,
+            platform: self.platform.clone(),
+            labels: self.labels()?,
+            tags: self.tag.clone(),
+            no_cache: self.no_cache,
+            pull: self.pull,
+            network: self.network.0,
+            hosts: self.hosts()?,
+            trust: self.trust.clone(),
+            source_date_epoch,
+            outputs: self.outputs()?,
+        })
+    }
+
+    /// A name without a value takes the environment's; unset there, the argument is not given.
+    fn build_args(&self) -> BTreeMap<String, String> {
+        let pairs = self.build_arg.iter().filter_map(|text| match text.split_once('=') {
+            Some((name, value)) => Some((name.to_owned(), value.to_owned())),
+            None => Some((text.clone(), host::env::var(text)?)),
+        });
+        pairs.collect()
+    }
+
+    fn labels(&self) -> Result<BTreeMap<String, String>> {
+        let pair = |text: &String| match text.split_once('=') {
+            Some(("", _)) => Err(usage(format!("read --label {text}"), "a label has a name")),
+            Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+            None => Ok((text.clone(), String::new())),
+        };
+        self.label.iter().map(pair).collect()
+    }
+
+    fn hosts(&self) -> Result<Vec<(String, String)>> {
+        let pair = |text: &String| {
+            let (name, address) = text.split_once('=').or_else(|| text.split_once(':')).unwrap_or((text, ""));
+            if name.is_empty() || address.is_empty() {
+                return Err(usage(format!("read --add-host {text}"), "write NAME:ADDRESS"));
+            }
+            Ok((name.to_owned(), address.to_owned()))
+        };
+        self.add_host.iter().map(pair).collect()
+    }
+
+    fn source_date_epoch(&self) -> Result<Option<i64>> {
+        if self.source_date_epoch.is_some() {
+            return Ok(self.source_date_epoch);
+        }
+        match host::env::var("SOURCE_DATE_EPOCH") {
+            None => Ok(None),
+            Some(text) => text.parse().map(Some).map_err(|_| {
+                usage(format!("read SOURCE_DATE_EPOCH={text}"), "it is a whole number of seconds since 1970")
+            }),
+        }
+    }
+
+    fn outputs(&self) -> Result<Vec<Output>> {
+        let mut list = Vec::new();
+        for text in &self.output {
+            list.push(outputs::parse(text).map_err(|why| usage(format!("read --output {text}"), why))?);
+        }
+        let pushes = list.iter().any(|output| matches!(output, Output::Registry { .. }));
+        if self.push && !pushes {
+            list.push(Output::Registry { compression: Compression::default() });
+        }
+        if (self.push || pushes) && self.tag.is_empty() {
+            return Err(usage("push the image", "it has no name").hint("name it with -t REGISTRY/NAME:TAG"));
+        }
+        Ok(list)
+    }
+}
+
+fn usage(message: impl Into<String>, cause: impl Into<String>) -> Failure {
+    Failure::new(Kind::Usage, message).because(cause)
+}

@@ -38,13 +38,13 @@ mod tests {
     fn times_follow_the_layers() {
         let entry =
             |by: &str, empty| History { created_by: by.into(), empty_layer: empty, ..History::default() };
-        let mut image = ImageConfig::default();
-        image.history = vec![
+        let history = vec![
             History { created: Some("2020-01-01T00:00:00Z".into()), ..entry("base", false) },
             entry("ENV a=b", true),
             entry("RUN x", false),
             entry("CMD", true),
         ];
+        let image = ImageConfig { history, ..ImageConfig::default() };
         let stage = Stage { image, result: Parent::Scratch, inherited_history: 1 };
         let made = [RecordLayer { diff_id: DiffId::of(b"made"), size: 4, created: 10 }];
         let done = finish(&stage, &[DiffId::of(b"base")], &made, 99);

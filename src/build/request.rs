@@ -1,6 +1,6 @@
 //! What a build is asked for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::base::{Platform, Reference};
@@ -80,17 +80,19 @@ pub enum Output {
 pub const PROXY_ARGS: [&str; 5] = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"];
 
 impl Request {
-    /// The proxy variables among the build arguments, each in lower and upper case.
+    /// The proxy variables among the build arguments, each in upper and lower case. Of several spellings of one name the
+    /// last in order of bytes counts (lower case); empty values do not.
     pub fn proxies(&self) -> Vec<(String, String)> {
-        let mut known = BTreeSet::new();
-        let mut proxies = Vec::new();
+        let mut known = BTreeMap::new();
         for (name, value) in &self.build_args {
             let lower = name.to_ascii_lowercase();
-            if PROXY_ARGS.contains(&lower.as_str()) && known.insert(lower.clone()) {
-                proxies.push((lower.to_ascii_uppercase(), value.clone()));
-                proxies.push((lower, value.clone()));
+            if PROXY_ARGS.contains(&lower.as_str()) {
+                known.insert(lower, value);
             }
         }
-        proxies
+        let given = known.into_iter().filter(|(_, value)| !value.is_empty());
+        given
+            .flat_map(|(name, value)| [(name.to_ascii_uppercase(), value.clone()), (name, value.clone())])
+            .collect()
     }
 }

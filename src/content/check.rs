@@ -96,7 +96,7 @@ impl Store {
         match self.index() {
             Ok(index) => self.check_images(&index, &damaged, options, &mut report)?,
             Err(Error::Damaged { reason, .. }) => {
-                report.problems.push(Problem::BadIndex { reason: reason.to_string() });
+                report.problems.push(Problem::BadIndex { reason: chain(reason.as_ref()) });
                 if options.repair {
                     self.put_index_aside()?;
                 }

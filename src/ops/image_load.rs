@@ -182,6 +182,23 @@ mod tests {
     }
 
     #[test]
+    fn an_archive_that_cannot_be_written_names_its_place() {
+        let (dir, store) = samples::store();
+        samples::image(&store, &["shop"], b"layer");
+        let request = image_save::Request {
+            images: vec!["shop".into()],
+            shape: Shape::OciArchive,
+            output: Output::Path(dir.path().join("absent/shop.tar")),
+            compression: None,
+            platform: None,
+            unpacked: &NothingUnpacked,
+        };
+        let failure = image_save::run(&cx(), &store, request).unwrap_err();
+        assert!(failure.message().ends_with("absent/shop.tar"), "{failure}");
+        assert!(failure.causes()[0].ends_with("absent/shop.tar"), "{:?}", failure.causes());
+    }
+
+    #[test]
     fn what_is_not_an_archive() {
         let (dir, store) = samples::store();
         let path = dir.path().join("file");

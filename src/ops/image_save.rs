@@ -126,7 +126,7 @@ fn write_file(cx: &Context, store: &Store, export: &Export<'_>, path: &Path) -> 
     name.push(format!(".{}.tmp", host::random::token()));
     let temporary = path.with_file_name(name);
     let written = || -> Result<(), Failure> {
-        let file = fs::create(&temporary)?;
+        let file = fs::create(&temporary).map_err(|e| host::Error::new("create", path, e.source))?;
         let sink = TarSink::new(BufWriter::with_capacity(1 << 18, file));
         let out = store.export(cx, export, sink)?.finish()?;
         let file = out.into_inner().map_err(|e| host::Error::new("write", path, e.into_error()))?;
@@ -134,8 +134,9 @@ fn write_file(cx: &Context, store: &Store, export: &Export<'_>, path: &Path) -> 
         fs::rename(&temporary, path)?;
         Ok(())
     };
-    written().inspect_err(|_| {
+    written().map_err(|failure| {
         // The error that is told is the first one.
         let _ = fs::remove_file(&temporary);
+        failure.while_doing(format!("save images to {}", path.display()))
     })
 }

@@ -34,7 +34,11 @@ pub(super) fn drop_to(user: &User, filter: &[seccomp::Instruction]) -> Result<()
     seccomp::install(filter).doing("install the system call filter")?;
     let groups: Vec<Gid> = user.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
     let who = format!("become user {} with group {}", user.uid, user.gid);
-    rustix::thread::set_thread_groups(&groups).map_err(unmapped).doing(&who)?;
+    match rustix::thread::set_thread_groups(&groups) {
+        // A namespace that an ordinary user made without sub-ids: there are no groups to be had, nor wanted.
+        Err(rustix::io::Errno::PERM) if groups.is_empty() && groups_are_fixed() => {}
+        other => other.map_err(unmapped).doing(&who)?,
+    }
     let gid = Gid::from_raw(user.gid);
     rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(unmapped).doing(&who)?;
     let uid = Uid::from_raw(user.uid);
@@ -45,6 +49,11 @@ pub(super) fn drop_to(user: &User, filter: &[seccomp::Instruction]) -> Result<()
     let kept = kept.intersection(have);
     let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
     rustix::thread::set_capabilities(None, sets).doing("give up capabilities")
+}
+
+/// user_namespaces(7): `/proc/[pid]/setgroups`.
+fn groups_are_fixed() -> bool {
+    std::fs::read_to_string("/proc/self/setgroups").is_ok_and(|text| text.trim() == "deny")
 }
 
 /// An id outside of the namespace's mapping gives EINVAL, which says nothing to a user.

@@ -372,3 +372,26 @@ fn names_that_mean_deletions_cannot_be_stored() {
         assert!(matches!(&error, Error::Unstorable { path, .. } if path == ".wh.x"), "{error}");
     });
 }
+
+#[test]
+fn a_directory_made_anew_hides_what_its_directories_had() {
+    as_root("tests::a_directory_made_anew_hides_what_its_directories_had", || {
+        for choice in [Choice::Overlay, Choice::Copy] {
+            let (_folder, store) = store(choice);
+            let mut layers = vec![unpack(
+                &store,
+                &[dir("d", 0o755), dir("d/sub", 0o755), dir("d/sub/in", 0o755), file("d/sub/in/old", b"o")],
+                &[],
+            )];
+            let mut writable = store.writable(&layers).unwrap();
+            let root = writable.mounted().unwrap().to_owned();
+            fs::remove_dir_all(root.join("d")).unwrap();
+            fs::create_dir_all(root.join("d/sub/in")).unwrap();
+            let committed = writable.commit(&DiffOptions::default()).unwrap();
+            let tar = tar_of(&store, &committed.diff_id);
+            assert_eq!(entries(&tar), ["d/", "d/sub/", "d/sub/in/", "d/sub/in/.wh.old"]);
+            layers.push(committed.diff_id);
+            assert!(!fs::exists(store.view(&layers).unwrap().root().join("d/sub/in/old")));
+        }
+    });
+}

@@ -5,4 +5,6 @@
 
 mod archive;
 mod compress;
+mod layer;
 mod model;
+mod trees;

@@ -19,6 +19,9 @@ use crate::report::Context;
 
 /// Most redirects followed.
 const REDIRECTS: usize = 10;
+/// Times a request is sent again because of a challenge: a token that was kept for what the challenge names may have
+/// run out too.
+const CHALLENGES: usize = 2;
 /// Largest error body read.
 const ERROR_BODY: usize = 64 << 10;
 
@@ -111,10 +114,12 @@ impl Client {
         let permit = Arc::clone(&call.peer.connections).acquire_owned().await.ok();
         let mut authorization = self.authorization(cx, call).await?;
         let mut reply = self.send_following(call, &authorization, permit).await?;
-        if reply.status() == 401
-            && !wire::is_cross_origin(&call.url, reply.url())
-            && let Some(better) = self.answer_challenge(cx, call, &reply, &authorization).await?
-        {
+        for _ in 0..CHALLENGES {
+            if reply.status() != 401 || wire::is_cross_origin(&call.url, reply.url()) {
+                break;
+            }
+            let better = self.answer_challenge(cx, call, &reply, &authorization).await?;
+            let Some(better) = better else { break };
             // The connection of the first answer is free again only when its body was read.
             let _ = reply.body(ERROR_BODY).await;
             authorization = better;

@@ -132,12 +132,14 @@ impl Client {
         Ok(peer)
     }
 
-    /// The first scheme that gets an answer. The trouble, if none does, is the first one's.
+    /// The first scheme that gets an answer. The trouble, if none does, is the first one's, unless a later one found
+    /// somebody there who cannot be trusted.
     async fn probe(&self, cx: &Context, registry: &str, schemes: &[Scheme]) -> Result<Peer, Trouble> {
         let mut first = None;
         for scheme in schemes {
             match self.probe_one(cx, registry, *scheme).await {
                 Ok(peer) => return Ok(peer),
+                Err(trouble) if matches!(trouble.error, Error::Untrusted(_)) => first = Some(trouble),
                 Err(trouble) => first = first.or(Some(trouble)),
             }
         }

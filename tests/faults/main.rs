@@ -1,0 +1,3 @@
+//! What happens when the others fail: broken registries, hostile archives.
+
+mod registry;

@@ -1,0 +1,8 @@
+//! The registry client against two servers: Debian's `docker-registry` and our own, with the same questions; and
+//! `skopeo` against our own.
+
+mod auth;
+mod servers;
+mod skopeo;
+mod suite;
+mod tls;

@@ -391,7 +391,7 @@ async fn there_and_back(seed: u64, host: &str) -> Result<(), Error> {
     let me = Credential::Basic { username: "me".into(), password: "secret-word".into() };
     let options = || ClientOptions {
         credentials: Credentials::none().with(host, me.clone()),
-        chunk: (seed % 3 == 0).then_some(100_000),
+        chunk: seed.is_multiple_of(3).then_some(100_000),
         timeouts: Timeouts { connect: Duration::from_secs(2), stall: Duration::from_millis(150) },
         retry: Retry {
             attempts: 10,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::base::{Platform, StepKey};
 use crate::build::evaluate::{self, Evaluated, Outline, Parameters};
 use crate::build::execute::{World, WorldInputs, execute, is_whole};
-use crate::build::facts::{BaseImage, ContextFacts, Definition, bases, context, definition};
+use crate::build::facts::{BaseImage, Definition, bases, context, definition};
 use crate::build::plan::{self, Facts, Plan, Verdict};
 use crate::build::step::{Parent, Stage};
 use crate::build::transfer::{LayerSource, fetch_blob};
@@ -25,19 +25,18 @@ const EARLIEST: i64 = 315_532_800;
 /// See [`Error`]; nothing that was finished before the error is lost.
 pub async fn run(cx: &Context, doors: &Doors, request: Request) -> Result<Built, Error> {
     let _lease = doors.store().lease()?;
-    let Definition { file, ignore, modified } = read_definition(cx, &request).await?;
+    let Definition { file, ignore } = read_definition(cx, &request).await?;
     let parameters = parameters(&request);
     let outline = evaluate::outline(&file, &parameters)?;
     let found = bases::resolve(cx, doors, &outline.bases, request.pull).await?;
     let configs: Vec<ImageConfig> = found.iter().map(|base| base.config.clone()).collect();
     let Evaluated { steps, stages } = evaluate::evaluate(&file, &outline, &configs, &parameters)?;
     let source_date_epoch = source_date_epoch(&request, &outline)?;
-    let (read, steps, ignore) = {
+    let (hashes, steps, ignore) = {
         let (cx, doors, root) = (cx.clone(), doors.clone(), request.context.clone());
         blocking(move || Ok((context::read(&cx, &doors, &root, &ignore, &steps)?, steps, ignore))).await?
     };
-    let epoch = source_date_epoch.unwrap_or_else(|| newest(modified, &read, &found));
-    let ContextFacts { hashes, .. } = read;
+    let epoch = source_date_epoch.unwrap_or_else(|| newest(&found));
     let layers = configs.iter().map(|config| config.layers().to_vec()).collect();
     let facts = Facts { bases: layers, context: hashes, source_date_epoch };
     let keys = plan::definition_keys(&steps, &stages, &facts);
@@ -92,12 +91,13 @@ fn source_date_epoch(request: &Request, outline: &Outline) -> Result<Option<i64>
     }
 }
 
-fn newest(dockerfile: i64, context: &ContextFacts, bases: &[BaseImage]) -> i64 {
+/// The build's time if none was asked for: that of the newest base image, which is part of its content.
+fn newest(bases: &[BaseImage]) -> i64 {
     let created = bases.iter().filter_map(|base| {
         let created: jiff::Timestamp = base.config.created.as_deref()?.parse().ok()?;
         Some(created.as_second())
     });
-    created.chain([dockerfile, context.newest, EARLIEST]).max().unwrap_or(EARLIEST)
+    created.chain([EARLIEST]).max().unwrap_or(EARLIEST)
 }
 
 async fn known_records(

@@ -176,8 +176,17 @@ fn act(cx: &Context, world: &World, index: StepIndex, scene: &Scene<'_>) -> Resu
         return Err(Error::Cancelled);
     }
     let Committed { diff_id, size, .. } =
-        tree.commit(&DiffOptions { source_date_epoch: Some(world.epoch) })?;
+        tree.commit(&DiffOptions { source_date_epoch: clamp(world, &step.action) })?;
     Ok(RecordLayer { diff_id, size, created: world.epoch })
+}
+
+/// Files of the context keep their times unless a time was asked for; what a step makes, or copies from what a step
+/// made, gets no time later than the build's.
+fn clamp(world: &World, action: &Action) -> Option<i64> {
+    match action {
+        Action::Copy(copy) if copy.from == From::Context => world.facts.source_date_epoch,
+        _ => Some(world.epoch),
+    }
 }
 
 /// Folders that WORKDIR makes belong to USER; an unknown one counts as root, as BuildKit has it, but is said.

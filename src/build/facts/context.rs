@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use crate::base::{ContentHash, KeyHasher};
@@ -16,16 +15,7 @@ use crate::snapshot::copy::{self, Pattern, Selected};
 use crate::snapshot::tree::{self, HashCache, Source, StatKey, Verdict};
 use crate::{host, snapshot};
 
-/// What is known of the context.
-#[derive(Clone, Debug)]
-pub struct ContextFacts {
-    /// For each step that reads the context, the content of what it selects.
-    pub hashes: BTreeMap<StepIndex, ContentHash>,
-    /// Modification time of the newest file that is read, seconds since the Unix epoch.
-    pub newest: i64,
-}
-
-/// Hashes what `steps` select.
+/// For each step that reads the context, the content of what it selects.
 ///
 /// # Errors
 /// If a source is missing or cannot be read, with the step's place.
@@ -35,15 +25,15 @@ pub fn read(
     context: &Path,
     ignore: &ignore::Matcher,
     steps: &[Step],
-) -> Result<ContextFacts, Error> {
-    let mut facts = ContextFacts { hashes: BTreeMap::new(), newest: i64::MIN };
+) -> Result<BTreeMap<StepIndex, ContentHash>, Error> {
+    let mut hashes = BTreeMap::new();
     let reading = |step: &Step| matches!(&step.action, Action::Copy(c) if c.from == From::Context && !c.paths.is_empty());
     if !steps.iter().any(reading) {
-        return Ok(facts);
+        return Ok(hashes);
     }
     let root = host::fs::canonicalize(context)?;
     let known = doors.store().stat_cache(&root)?;
-    let cache = Remembered { known, now: cx.clock.now(), newest: AtomicI64::new(i64::MIN) };
+    let cache = Remembered { known, now: cx.clock.now() };
     let filter = |path: &[u8], directory: bool| shows(ignore, path, directory);
     let source = source(&root, ignore, &filter);
     for (index, step) in steps.iter().enumerate() {
@@ -52,13 +42,12 @@ pub fn read(
             continue;
         }
         let hash = selection(&source, copy, Some(&cache)).map_err(|e| missing(e, step, ignore, &root))?;
-        facts.hashes.insert(StepIndex(index), hash);
+        hashes.insert(StepIndex(index), hash);
     }
-    facts.newest = cache.newest.load(Ordering::Relaxed);
     if cache.known.is_changed() && doors.store().is_writable() {
         doors.store().save_stat_cache(&cache.known, cache.now)?;
     }
-    Ok(facts)
+    Ok(hashes)
 }
 
 /// The context as a source of COPY.
@@ -135,16 +124,14 @@ fn similar(root: &Path, written: &str) -> Option<String> {
     Some(folder.join(near).display().to_string())
 }
 
-/// Hashes of files found again by their stat; also sees every file that is read.
+/// Hashes of files found again by their stat.
 struct Remembered {
     known: StatCache,
     now: Duration,
-    newest: AtomicI64,
 }
 
 impl HashCache for Remembered {
     fn get(&self, key: &StatKey) -> Option<ContentHash> {
-        self.newest.fetch_max(nanoseconds(key.mtime).div_euclid(1_000_000_000), Ordering::Relaxed);
         self.known.get(&name(key), &stat(key))
     }
 

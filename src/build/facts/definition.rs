@@ -17,8 +17,6 @@ pub struct Definition {
     pub file: Dockerfile,
     /// What of the context is hidden.
     pub ignore: ignore::Matcher,
-    /// Modification time of the Dockerfile, seconds since the Unix epoch.
-    pub modified: i64,
 }
 
 /// Reads the definition of `request`.
@@ -52,13 +50,7 @@ pub fn read(request: &Request) -> Result<Definition, Error> {
         return Err(Error::input("the Dockerfile cannot be empty").hint(format!("{shown} has no content")));
     }
     let file = dockerfile::parse(&SourceFile::new(shown, bytes))?;
-    let modified = modified(&metadata);
-    Ok(Definition { file, ignore: read_ignore(&path, &request.context)?, modified })
-}
-
-/// Modification time in seconds since the Unix epoch.
-pub fn modified(metadata: &fs::Metadata) -> i64 {
-    std::os::unix::fs::MetadataExt::mtime(metadata)
+    Ok(Definition { file, ignore: read_ignore(&path, &request.context)? })
 }
 
 fn check_context(context: &Path) -> Result<(), Error> {

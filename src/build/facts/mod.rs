@@ -5,5 +5,4 @@ pub mod context;
 pub mod definition;
 
 pub use bases::BaseImage;
-pub use context::ContextFacts;
 pub use definition::Definition;

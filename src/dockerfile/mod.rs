@@ -18,7 +18,10 @@ pub mod glob;
 mod heredoc;
 pub mod ignore;
 mod instruction;
+#[cfg(test)]
+mod laws;
 mod parse;
+mod print;
 mod problem;
 mod read;
 mod suggest;
@@ -31,6 +34,7 @@ pub use error::Error;
 pub use expand::{Expander, Expansion, Lookup};
 pub use heredoc::Heredoc;
 pub use instruction::{Command, Flag, Instruction, KEYWORDS};
+pub use print::print;
 pub use problem::Problem;
 pub use read::{Statement, statements};
 pub use suggest::nearest;

@@ -1,120 +1,152 @@
-//! `.dockerignore`: reading it and deciding what it hides, as moby's `ignorefile` and `patternmatcher` do.
+//! `.dockerignore`: reading it, and deciding which paths it hides. `COPY --exclude` uses the same matcher.
 //!
-//! The last pattern that matches a path or one of its parents decides; `!` takes back. Patterns are relative to the
-//! context; `**` crosses folders.
+//! The last pattern that matches a path or one of its parents decides; `!` takes back. Source of the rules: moby
+//! `patternmatcher` and its `ignorefile`, measured.
 
-use std::cmp::Ordering;
+mod class;
+mod compile;
+mod pattern;
 
-use regex::Regex;
+use std::sync::Arc;
 
-use crate::dockerfile::{Error, Problem, glob};
+use crate::base::{SourceFile, Span};
+use crate::dockerfile::ignore::pattern::Pattern;
+use crate::dockerfile::{Error, Problem, Word, glob};
 
-/// Decides which paths of a context are hidden. Without patterns nothing is.
+/// The patterns of an ignore file in order, cleaned, comments and blank lines left out. Bytes that are not UTF-8 become
+/// U+FFFD, here and in the paths that are matched.
+pub fn read(file: &Arc<SourceFile>) -> Vec<Word> {
+    let mut patterns = Vec::new();
+    for number in 1..=file.line_count() {
+        let range = file.line_range(number);
+        let line = &file.bytes()[range.clone()];
+        let line = if number == 1 { line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line) } else { line };
+        let line = String::from_utf8_lossy(line);
+        let text = line.trim();
+        if line.starts_with('#') || text.is_empty() {
+            continue;
+        }
+        let (sign, path) = text.strip_prefix('!').map_or(("", text), |path| ("!", path.trim()));
+        let mut path = if path.is_empty() { String::new() } else { clean(path) };
+        if path.len() > 1 && path.starts_with('/') {
+            path.remove(0);
+        }
+        patterns.push(Word::new(format!("{sign}{path}"), Span::new(file, range)));
+    }
+    patterns
+}
+
+/// Decides which paths are hidden. Compiled once; matching needs no lock.
 #[derive(Clone, Debug, Default)]
 pub struct Matcher {
     patterns: Vec<Pattern>,
+    negations: bool,
 }
 
-#[derive(Clone, Debug)]
-struct Pattern {
-    /// `!`: what it matches is shown again.
-    taken_back: bool,
-    /// Cleaned, without `!`.
-    text: String,
-    how: How,
-}
-
-#[derive(Clone, Debug)]
-enum How {
-    /// The very path.
-    Exact,
-    /// `folder/**`: everything that begins so.
-    Prefix,
-    /// `**/name`: everything that ends so.
-    Suffix,
-    /// Anything else.
-    Expression(Regex),
+/// What is known of a folder's patterns while a tree is walked: give it to its children.
+#[derive(Clone, Debug, Default)]
+pub struct Parent {
+    matched: Vec<bool>,
 }
 
 impl Matcher {
-    /// Reads an ignore file: a pattern a line; lines that begin with `#` and empty ones do not count.
+    /// A matcher of the patterns in order; blank ones are left out.
     ///
     /// # Errors
-    /// [`Error::Pattern`] for a pattern that cannot be read, or a lone `!`.
-    pub fn read(bytes: &[u8]) -> Result<Self, Error> {
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let text = String::from_utf8_lossy(bytes);
-        Self::new(text.lines().filter(|line| !line.starts_with('#')).map(relative))
-    }
-
-    /// Takes patterns as an ignore file holds them.
-    ///
-    /// # Errors
-    /// [`Error::Pattern`] for a pattern that cannot be read, or a lone `!`.
+    /// [`Error::Pattern`]: a class without end, an escape at the end, a lone `!`.
     pub fn new(patterns: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, Error> {
-        let mut list = Vec::new();
+        let mut matcher = Self::default();
         for pattern in patterns {
-            let pattern = pattern.as_ref().trim();
-            if !pattern.is_empty() {
-                list.push(Pattern::new(&clean(pattern))?);
+            let text = pattern.as_ref();
+            let wrong = |problem| Error::Pattern { pattern: text.trim().to_owned(), span: None, problem };
+            if text.trim().is_empty() {
+                continue;
             }
+            let cleaned = clean(text.trim());
+            let (negated, cleaned) =
+                cleaned.strip_prefix('!').map_or((false, &*cleaned), |rest| (true, rest));
+            if cleaned.is_empty() {
+                return Err(wrong(Problem::LoneNegation));
+            }
+            glob::matches(cleaned, ".").map_err(|_| wrong(Problem::BadPattern))?;
+            matcher.negations |= negated;
+            matcher.patterns.push(Pattern::new(cleaned, negated).ok_or_else(|| wrong(Problem::BadPattern))?);
         }
-        Ok(Self { patterns: list })
+        Ok(matcher)
     }
 
-    /// Whether nothing is hidden.
+    /// A matcher of an ignore file.
+    ///
+    /// # Errors
+    /// As [`Matcher::new`], with the line.
+    pub fn read(file: &Arc<SourceFile>) -> Result<Self, Error> {
+        let words = read(file);
+        for word in &words {
+            Self::new([word.as_str()]).map_err(|error| error.at(&word.span))?;
+        }
+        Self::new(words.iter().map(Word::as_str))
+    }
+
+    /// Whether there are no patterns.
     pub fn is_empty(&self) -> bool {
         self.patterns.is_empty()
     }
 
-    /// Whether the path (relative, clean, `/`) is hidden. The context itself never is.
+    /// Whether any pattern begins with `!`. Without one, nothing below a hidden folder can be visible.
+    pub fn has_negations(&self) -> bool {
+        self.negations
+    }
+
+    /// Whether `path` (relative, clean, with `/`) is hidden, its parents considered. The root `.` never is.
     pub fn excludes(&self, path: &str) -> bool {
-        if path.is_empty() || path == "." {
-            return false;
-        }
+        path != "." && self.enter(&Parent::default(), path).0
+    }
+
+    /// Whether `path` is hidden, given what is known of its parent; for a folder also what its children need. Children of
+    /// the root are given the default.
+    pub fn enter(&self, parent: &Parent, path: &str) -> (bool, Parent) {
         let mut hidden = false;
-        for pattern in &self.patterns {
-            if pattern.taken_back == hidden && pattern.matches_or_parent(path) {
-                hidden = !pattern.taken_back;
+        let mut known = Parent { matched: Vec::with_capacity(self.patterns.len()) };
+        for (index, pattern) in self.patterns.iter().enumerate() {
+            let mut matched = parent.matched.get(index).copied().unwrap_or(false);
+            // A pattern that would change nothing is not looked at.
+            if !matched && pattern.negated == hidden {
+                matched = pattern.matches(path)
+                    || (parent.matched.is_empty() && parents(path).any(|parent| pattern.matches(parent)));
+            }
+            known.matched.push(matched);
+            if matched {
+                hidden = !pattern.negated;
             }
         }
-        hidden
+        (hidden, known)
     }
 
-    /// Whether something below the hidden folder `path` may be shown.
-    pub fn may_include_below(&self, path: &str) -> bool {
-        self.patterns.iter().any(|pattern| pattern.taken_back && pattern.may_match_below(path))
+    /// Whether something below the hidden folder `path` may be visible, so that it must be walked. May say yes too often,
+    /// never no too often.
+    pub fn may_show_below(&self, path: &str) -> bool {
+        let matches = |pattern: &Pattern| {
+            pattern.may_match_below(path)
+                || pattern.matches(path)
+                || parents(path).any(|parent| pattern.matches(parent))
+        };
+        self.negations && self.patterns.iter().any(|pattern| pattern.negated && matches(pattern))
     }
 }
 
-/// A line of an ignore file as a pattern that is relative to the context.
-fn relative(line: &str) -> String {
-    let line = line.trim();
-    let (mark, pattern) = match line.strip_prefix('!') {
-        Some(rest) => ("!", rest.trim()),
-        None => ("", line),
-    };
-    if pattern.is_empty() {
-        return mark.to_owned();
-    }
-    let pattern = clean(pattern);
-    let inside = match pattern.strip_prefix('/') {
-        Some(rest) if !rest.is_empty() => rest,
-        _ => &pattern,
-    };
-    format!("{mark}{inside}")
+/// The parents of a path, outermost first; none for a name without slash.
+fn parents(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(at, _)| &path[..at]).filter(|parent| !parent.is_empty())
 }
 
-/// Go's `filepath.Clean`.
-fn clean(path: &str) -> String {
+/// Go's `path.Clean`: shortest spelling, `.` for nothing.
+pub fn clean(path: &str) -> String {
     let rooted = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {
             "" | "." => {}
-            ".." if parts.last().is_some_and(|last| *last != "..") => {
-                parts.pop();
-            }
+            ".." if parts.last().is_some_and(|last| *last != "..") => drop(parts.pop()),
             ".." if rooted => {}
             part => parts.push(part),
         }
@@ -122,183 +154,81 @@ fn clean(path: &str) -> String {
     let joined = parts.join("/");
     match (rooted, joined.is_empty()) {
         (true, _) => format!("/{joined}"),
-        (false, true) => ".".into(),
+        (false, true) => ".".to_owned(),
         (false, false) => joined,
     }
-}
-
-impl Pattern {
-    fn new(pattern: &str) -> Result<Self, Error> {
-        let wrong = |problem| Error::Pattern { pattern: pattern.to_owned(), span: None, problem };
-        let (taken_back, text) = match pattern.strip_prefix('!') {
-            Some("") => return Err(wrong(Problem::LoneNegation)),
-            Some(rest) => (true, rest),
-            None => (false, pattern),
-        };
-        if !glob::is_valid(text) {
-            return Err(wrong(Problem::BadPattern));
-        }
-        let how = compile(text).map_err(|_| wrong(Problem::BadPattern))?;
-        Ok(Self { taken_back, text: text.to_owned(), how })
-    }
-
-    fn matches(&self, path: &str) -> bool {
-        match &self.how {
-            How::Exact => path == self.text,
-            How::Prefix => path.starts_with(&self.text[..self.text.len() - 2]),
-            How::Suffix => {
-                let suffix = &self.text[2..];
-                path.ends_with(suffix) || suffix.strip_prefix('/') == Some(path)
-            }
-            How::Expression(expression) => expression.is_match(path),
-        }
-    }
-
-    fn matches_or_parent(&self, path: &str) -> bool {
-        self.matches(path) || path.match_indices('/').any(|(at, _)| self.matches(&path[..at]))
-    }
-
-    /// Compares the folders of the pattern that are plain with those of `path`: as long as neither runs out they must
-    /// be equal.
-    fn may_match_below(&self, path: &str) -> bool {
-        let mut folders = path.split('/');
-        for part in self.text.split('/') {
-            if part.contains(['*', '?', '[', '\\']) {
-                return true;
-            }
-            match folders.next().map(|folder| folder.cmp(part)) {
-                Some(Ordering::Equal) => {}
-                Some(_) => return false,
-                None => return true,
-            }
-        }
-        true
-    }
-}
-
-/// Which kind of comparison a pattern needs, with its expression if it needs one.
-fn compile(text: &str) -> Result<How, regex::Error> {
-    let mut expression = String::from("^");
-    let mut how = How::Exact;
-    let mut expressed = false;
-    let mut chars = text.chars().peekable();
-    let mut first = true;
-    while let Some(c) = chars.next() {
-        match c {
-            '*' if chars.next_if_eq(&'*').is_some() => {
-                chars.next_if_eq(&'/');
-                let exact = matches!(how, How::Exact) && !expressed;
-                if chars.peek().is_none() && exact {
-                    how = How::Prefix;
-                } else {
-                    expression.push_str(if chars.peek().is_none() { ".*" } else { "(.*/)?" });
-                    expressed = true;
-                }
-                if first {
-                    how = How::Suffix;
-                    expressed = false;
-                }
-            }
-            '*' => {
-                expression.push_str("[^/]*");
-                expressed = true;
-            }
-            '?' => {
-                expression.push_str("[^/]");
-                expressed = true;
-            }
-            '\\' => {
-                if let Some(next) = chars.next() {
-                    expression.push_str(&regex::escape(&next.to_string()));
-                    expressed = true;
-                } else {
-                    expression.push_str("\\\\");
-                }
-            }
-            '[' | ']' => {
-                expression.push(c);
-                expressed = true;
-            }
-            '.' | '+' | '(' | ')' | '|' | '{' | '}' | '$' => {
-                expression.push('\\');
-                expression.push(c);
-            }
-            c => expression.push(c),
-        }
-        first = false;
-    }
-    if !expressed {
-        return Ok(how);
-    }
-    expression.push('$');
-    // `.` crosses line ends, and nothing of the pattern is a class of this library's own.
-    regex::RegexBuilder::new(&expression).dot_matches_new_line(true).build().map(How::Expression)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn matcher(text: &str) -> Matcher {
-        Matcher::read(text.as_bytes()).unwrap()
+    fn hidden(patterns: &[&str], path: &str) -> bool {
+        Matcher::new(patterns).expect("valid patterns").excludes(path)
     }
 
     #[test]
-    fn what_is_hidden() {
-        let table: &[(&str, &str, bool)] = &[
-            ("**", "file", true),
-            ("**/", "file", true),
-            ("**", "dir/file", true),
-            ("**/**", "dir/file", true),
-            ("dir/**", "dir/file", true),
-            ("dir/**", "dir", false),
-            ("dir/**", "other/file", false),
-            ("**/dir2/*", "dir/dir2/file", true),
-            ("**/dir2/*", "dir/dir2/dir2/file", true),
-            ("**file", "some/file", true),
-            ("**/file*.txt", "a/b/filex.txt", true),
-            ("**/*.go", "main.go", true),
-            ("*.go", "sub/main.go", false),
-            ("sub", "sub/main.go", true),
-            ("/abs", "abs", true),
-            ("./x", "x", true),
-            ("a/../b", "b", true),
-            ("a.b", "aXb", false),
-            ("a$b", "a$b", true),
-            ("[a-c]x", "bx", true),
+    fn last_match_decides() {
+        let patterns = ["*.md", "!README.md", "docs", "!docs/keep"];
+        for (path, expected) in [
+            ("a.md", true),
+            ("README.md", false),
+            ("sub/a.md", false),
+            ("docs", true),
+            ("docs/x/y", true),
+            ("docs/keep/y", false),
+        ] {
+            assert_eq!(hidden(&patterns, path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn double_stars() {
+        for (pattern, path, expected) in [
+            ("**/x", "x", true),
+            ("**/x", "a/b/x", true),
+            ("**/x", "a/bx", false),
+            ("a/**", "a", false),
+            ("a/**", "a/b/c", true),
+            ("a/**/c", "a/c", true),
+            ("a/**/c", "a/b/b/c", true),
+            ("**", "anything/at/all", true),
+            ("*", "a", true),
+            ("**/*.o", "d/e.o", true),
+            ("[a-c]?", "bz", true),
+            ("[^a-c]?", "bz", false),
             ("a\\*", "a*", true),
-            ("a\\*", "ab", false),
-            ("# no comment here\nx", "# no comment here", false),
-            (" #name", "#name", true),
-            ("*\n!keep", "keep", false),
-            ("*\n!keep", "keep/below", false),
-            ("*\n!keep\nkeep/not", "keep/not", true),
-            ("dir\n!dir/keep", "dir/keep", false),
-            ("dir\n!dir/keep", "dir/other", true),
-            ("!x\nx", "x", true),
-            ("", "x", false),
-            ("**", ".", false),
-        ];
-        for (text, path, hidden) in table {
-            assert_eq!(matcher(text).excludes(path), *hidden, "{text:?} {path}");
+            ("a.b", "axb", false),
+        ] {
+            assert_eq!(hidden(&[pattern], path), expected, "{pattern} {path}");
         }
     }
 
     #[test]
-    fn only_folders_that_can_show_something_are_entered() {
-        let matcher = matcher("*\n!a/b\n!c/*/d");
-        for (folder, enter) in
-            [("a", true), ("x", false), ("c", true), ("c/x", true), ("a/c", false), ("a/b/c", true)]
-        {
-            assert_eq!(matcher.may_include_below(folder), enter, "{folder}");
+    fn walking_agrees_with_single_answers() {
+        let matcher = Matcher::new(["**", "!src/**/*.rs", "src/gen", "!src/gen/keep.rs"]).expect("valid");
+        for path in ["src/a.rs", "src/gen/a.rs", "src/gen/keep.rs", "doc/a.rs", "src/x/y/z.rs"] {
+            let mut parent = Parent::default();
+            for folder in parents(path) {
+                let (hidden, known) = matcher.enter(&parent, folder);
+                assert!(
+                    !hidden || matcher.may_show_below(folder) || matcher.excludes(path),
+                    "{folder} of {path}"
+                );
+                parent = known;
+            }
+            assert_eq!(matcher.enter(&parent, path).0, matcher.excludes(path), "{path}");
         }
+        assert!(!matcher.may_show_below("doc"));
     }
 
     #[test]
-    fn bad_patterns_are_errors() {
-        for bad in ["!", "[", "a\n! \n"] {
-            assert!(Matcher::read(bad.as_bytes()).is_err(), "{bad:?}");
-        }
-        assert!(Matcher::read(b"\xef\xbb\xbf# comment\n\nx\n").unwrap().excludes("x"));
+    fn files() {
+        let text = "\u{FEFF}#c\n # not a comment\r\n\n  /a//b/../c/  \n! /d\n!\n";
+        let file = SourceFile::new(".dockerignore", text);
+        let words: Vec<String> = read(&file).into_iter().map(|word| word.text).collect();
+        assert_eq!(words, ["# not a comment", "a/c", "!d", "!"]);
+        let error = Matcher::read(&file).expect_err("a lone !");
+        assert_eq!((error.problem(), error.lines()), (&Problem::LoneNegation, Some((6, 6))));
     }
 }

@@ -23,7 +23,13 @@ pub(super) fn parse(statement: &Statement) -> Result<Onbuild, Error> {
     }
     let blank = ['\t', '\n', '\u{c}', '\r', ' '];
     let line = statement.line.trim_start_matches(blank);
-    let mut text = line.get("ONBUILD".len()..).unwrap_or_default().trim_start_matches(blank).to_owned();
+    // A line that begins with another blank keeps its keyword, as in BuildKit.
+    let mut text = match line.get(.."ONBUILD".len()) {
+        Some(word) if word.eq_ignore_ascii_case("ONBUILD") => {
+            line[word.len()..].trim_start_matches(blank).to_owned()
+        }
+        _ => statement.line.clone(),
+    };
     for heredoc in &statement.heredocs {
         text.push('\n');
         text.push_str(&heredoc.body);

@@ -87,6 +87,9 @@ pub(in crate::dockerfile) fn find(file: &Arc<SourceFile>, escape: Escape) -> Res
 fn check(word: &Word) -> Result<Check, Error> {
     let wrong = |part: &str| Error::parse(word.span.clone(), Problem::CheckOption(part.to_owned()));
     let mut check = Check::default();
+    if word.text.trim().is_empty() {
+        return Ok(check);
+    }
     for part in word.text.trim().splitn(3, ';') {
         let (key, value) = part.split_once('=').ok_or_else(|| wrong(part))?;
         match (key.trim(), value.trim()) {

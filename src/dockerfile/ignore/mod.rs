@@ -103,7 +103,10 @@ impl Matcher {
     }
 
     /// Whether `path` is hidden, given what is known of its parent; for a folder also what its children need. Children of
-    /// the root are given the default.
+    /// the root are given the default. This is what BuildKit asks when it walks a context.
+    ///
+    /// With negations the answer can differ from [`Matcher::excludes`]: a pattern that would have changed nothing at the
+    /// parent was not looked at there, so its children do not know that it matched. moby behaves so (measured).
     pub fn enter(&self, parent: &Parent, path: &str) -> (bool, Parent) {
         let mut hidden = false;
         let mut known = Parent { matched: Vec::with_capacity(self.patterns.len()) };
@@ -205,9 +208,9 @@ mod tests {
     }
 
     #[test]
-    fn walking_agrees_with_single_answers() {
-        let matcher = Matcher::new(["**", "!src/**/*.rs", "src/gen", "!src/gen/keep.rs"]).expect("valid");
-        for path in ["src/a.rs", "src/gen/a.rs", "src/gen/keep.rs", "doc/a.rs", "src/x/y/z.rs"] {
+    fn walking_finds_what_is_visible() {
+        let matcher = Matcher::new(["**", "!src/**/*.rs", "!doc/a/b"]).expect("valid");
+        for path in ["src/a.rs", "src/x/y/z.rs", "src/x/y", "doc/a/b", "doc/a/b/c", "doc/c", "lib/a.rs"] {
             let mut parent = Parent::default();
             for folder in parents(path) {
                 let (hidden, known) = matcher.enter(&parent, folder);
@@ -219,7 +222,17 @@ mod tests {
             }
             assert_eq!(matcher.enter(&parent, path).0, matcher.excludes(path), "{path}");
         }
-        assert!(!matcher.may_show_below("doc"));
+        assert!(!matcher.may_show_below("lib") && !matcher.may_show_below("doc/c"));
+        assert!(matcher.may_show_below("doc") && matcher.may_show_below("src/x"));
+    }
+
+    #[test]
+    fn a_pattern_that_changes_nothing_at_the_parent_is_forgotten() {
+        let matcher = Matcher::new(["**", "!src/**/*.rs", "src/gen"]).expect("valid");
+        let (_, src) = matcher.enter(&Parent::default(), "src");
+        let (_, generated) = matcher.enter(&src, "src/gen");
+        assert!(!matcher.enter(&generated, "src/gen/a.rs").0);
+        assert!(matcher.excludes("src/gen/a.rs"));
     }
 
     #[test]

@@ -1,103 +1,144 @@
-//! Wildcards of COPY and ADD: Go's `path/filepath.Match` on a whole path with `/` as separator.
+//! Go's `filepath.Match`: the wildcards of `COPY` and `ADD` sources.
 //!
-//! `*` is any run without `/`, `?` one character but `/`, `[a-z]` and `[^a-z]` a class, `\` takes the meaning of what
-//! follows. Bytes that are not UTF-8 are matched as one replacement character each, as Go's decoder does.
+//! `*` any run of characters but `/`, `?` one of them, `[a-z]` and `[^a-z]` classes, `\x` the character itself. The whole
+//! name must match. There is no `**`.
+
+/// A pattern that cannot be read: an open class, a range without end, an escape at the end.
+#[derive(Debug, PartialEq, Eq)]
+struct BadPattern;
 
 /// Whether `pattern` can be read. One that cannot matches nothing and is an error of the Dockerfile.
 pub fn is_valid(pattern: &str) -> bool {
-    parse(pattern).is_some()
+    try_matches(pattern, ".").is_ok()
 }
 
-/// Whether the whole of `path` matches `pattern`.
+/// Whether the whole of `path` matches `pattern`. Bytes that are not UTF-8 are one replacement character each.
 pub fn matches(pattern: &[u8], path: &[u8]) -> bool {
     let (pattern, path) = (String::from_utf8_lossy(pattern), String::from_utf8_lossy(path));
-    let path: Vec<char> = path.chars().collect();
-    parse(&pattern).is_some_and(|parts| matches_parts(&parts, &path))
+    try_matches(&pattern, &path) == Ok(true)
 }
 
-enum Part {
-    Star,
-    One,
-    Char(char),
-    Class { negated: bool, ranges: Vec<(char, char)> },
-}
-
-fn parse(pattern: &str) -> Option<Vec<Part>> {
-    let mut chars = pattern.chars().peekable();
-    let mut parts = Vec::new();
-    while let Some(c) = chars.next() {
-        parts.push(match c {
-            '*' => Part::Star,
-            '?' => Part::One,
-            '\\' => Part::Char(chars.next()?),
-            '[' => class(&mut chars)?,
-            c => Part::Char(c),
-        });
-    }
-    Some(parts)
-}
-
-fn class(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<Part> {
-    let negated = chars.next_if_eq(&'^').is_some();
-    let mut ranges = Vec::new();
-    loop {
-        if !ranges.is_empty() && chars.next_if_eq(&']').is_some() {
-            return Some(Part::Class { negated, ranges });
+/// Finds a mistake wherever it is in the pattern.
+fn try_matches(pattern: &str, name: &str) -> Result<bool, BadPattern> {
+    let (mut pattern, mut name) = (pattern, name);
+    while !pattern.is_empty() {
+        let (star, chunk, rest) = next_chunk(pattern);
+        pattern = rest;
+        if star && chunk.is_empty() {
+            return Ok(!name.contains('/'));
         }
-        let low = class_char(chars)?;
-        let high = if chars.next_if_eq(&'-').is_some() { class_char(chars)? } else { low };
-        ranges.push((low, high));
+        match find(chunk, name, star, rest.is_empty())? {
+            Some(after) => name = after,
+            None => {
+                while !pattern.is_empty() {
+                    let (_, chunk, rest) = next_chunk(pattern);
+                    match_chunk(chunk, "")?;
+                    pattern = rest;
+                }
+                return Ok(false);
+            }
+        }
     }
+    Ok(name.is_empty())
 }
 
-/// A character of a class; `-` and `]` must be escaped.
-fn class_char(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<char> {
-    match chars.next()? {
-        '-' | ']' => None,
-        '\\' => chars.next(),
-        c => Some(c),
+/// What is left of the name behind the chunk; the last chunk must use the name up. Behind a star the chunk may begin
+/// later, but not behind a slash.
+fn find<'n>(chunk: &str, name: &'n str, star: bool, last: bool) -> Result<Option<&'n str>, BadPattern> {
+    let fits = |after: &&str| after.is_empty() || !last;
+    if let Some(after) = match_chunk(chunk, name)?.filter(fits) {
+        return Ok(Some(after));
     }
+    if star {
+        for (at, c) in name.char_indices() {
+            if c == '/' {
+                break;
+            }
+            if let Some(after) = match_chunk(chunk, &name[at + c.len_utf8()..])?.filter(fits) {
+                return Ok(Some(after));
+            }
+        }
+    }
+    Ok(None)
 }
 
-/// Greedy with one point of return: the last star. Enough because a star cannot cross a `/` that a later one could.
-fn matches_parts(parts: &[Part], path: &[char]) -> bool {
-    let (mut part, mut at) = (0, 0);
-    let mut retry: Option<(usize, usize)> = None;
-    loop {
-        match parts.get(part) {
-            Some(Part::Star) => {
-                retry = Some((part, at));
-                part += 1;
-                continue;
+/// Leading stars, the part up to the next star outside a class, the rest.
+fn next_chunk(pattern: &str) -> (bool, &str, &str) {
+    let body = pattern.trim_start_matches('*');
+    let (mut in_class, mut escaped, mut end) = (false, false, body.len());
+    for (at, c) in body.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '[' => in_class = true,
+            ']' => in_class = false,
+            '*' if !in_class => {
+                end = at;
+                break;
             }
-            Some(one) if path.get(at).is_some_and(|c| fits(one, *c)) => {
-                part += 1;
-                at += 1;
-                continue;
-            }
-            None if at == path.len() => return true,
             _ => {}
         }
-        match retry {
-            Some((star, from)) if path.get(from).is_some_and(|c| *c != '/') => {
-                retry = Some((star, from + 1));
-                part = star + 1;
-                at = from + 1;
+    }
+    (body.len() < pattern.len(), &body[..end], &body[end..])
+}
+
+/// Matches a chunk at the start of the text; a mismatch still reads the chunk to its end, to find mistakes.
+fn match_chunk<'n>(chunk: &str, text: &'n str) -> Result<Option<&'n str>, BadPattern> {
+    let (mut chunk, mut text, mut failed) = (chunk.chars(), text.chars(), false);
+    while let Some(c) = chunk.next() {
+        let wanted = match c {
+            '[' => {
+                let found = if failed { None } else { text.next() };
+                failed |= !class(&mut chunk, found.unwrap_or('\0'))? || found.is_none();
+                continue;
             }
-            _ => return false,
+            '?' => None,
+            '\\' => Some(chunk.next().ok_or(BadPattern)?),
+            c => Some(c),
+        };
+        if !failed {
+            failed = match (text.next(), wanted) {
+                (None, _) | (Some('/'), None) => true,
+                (Some(found), Some(wanted)) => found != wanted,
+                (Some(_), None) => false,
+            };
         }
+    }
+    Ok(if failed { None } else { Some(text.as_str()) })
+}
+
+/// Reads a class behind its `[` and tells whether the character is in it.
+fn class(chunk: &mut std::str::Chars<'_>, c: char) -> Result<bool, BadPattern> {
+    let next = |chunk: &std::str::Chars<'_>| chunk.clone().next();
+    let negated = next(chunk) == Some('^');
+    if negated {
+        chunk.next();
+    }
+    let (mut found, mut ranges) = (false, 0);
+    loop {
+        if next(chunk) == Some(']') && ranges > 0 {
+            chunk.next();
+            return Ok(found != negated);
+        }
+        let low = class_char(chunk)?;
+        let mut high = low;
+        if next(chunk) == Some('-') {
+            chunk.next();
+            high = class_char(chunk)?;
+        }
+        found |= (low..=high).contains(&c);
+        ranges += 1;
     }
 }
 
-fn fits(part: &Part, c: char) -> bool {
-    match part {
-        Part::Star => false,
-        Part::One => c != '/',
-        Part::Char(wanted) => *wanted == c,
-        Part::Class { negated, ranges } => {
-            c != '/' && ranges.iter().any(|(low, high)| (*low..=*high).contains(&c)) != *negated
-        }
-    }
+/// A character of a class, escaped or not; something must follow it.
+fn class_char(chunk: &mut std::str::Chars<'_>) -> Result<char, BadPattern> {
+    let c = match chunk.next() {
+        None | Some('-' | ']') => return Err(BadPattern),
+        Some('\\') => chunk.next().ok_or(BadPattern)?,
+        Some(c) => c,
+    };
+    if chunk.as_str().is_empty() { Err(BadPattern) } else { Ok(c) }
 }
 
 #[cfg(test)]
@@ -105,7 +146,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_filepath_match() {
+    fn patterns() {
+        let cases = [
+            ("*.txt", "a.txt", true),
+            ("*.txt", "d/a.txt", false),
+            ("d/*", "d/.hidden", true),
+            ("a?c", "abc", true),
+            ("a?c", "a/c", false),
+            ("[a-c]x", "bx", true),
+            ("[^a-c]x", "bx", false),
+            ("a\\*", "a*", true),
+            ("*a*b", "xayab", true),
+            ("**", "a/b", false),
+            ("a*/b", "ac/b", true),
+            ("é?", "éa", true),
+            // Go's classes may match a slash.
+            ("a[^a]b", "a/b", true),
+        ];
+        for (pattern, name, expected) in cases {
+            assert_eq!(try_matches(pattern, name), Ok(expected), "{pattern} {name}");
+        }
+        for pattern in ["[", "[]a]", "[a", "[a-]", "a\\", "x*[", "[-x]"] {
+            assert_eq!(try_matches(pattern, "zz"), Err(BadPattern), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn more_patterns() {
         let table = [
             ("abc", "abc", true),
             ("*", "abc", true),

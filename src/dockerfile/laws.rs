@@ -165,7 +165,7 @@ proptest! {
         let mut left_out = false;
         for (at, _) in path.match_indices('/') {
             let (hidden, known) = matcher.enter(&parent, &path[..at]);
-            left_out |= hidden && !matcher.may_show_below(&path[..at]);
+            left_out |= hidden && !matcher.may_include_below(&path[..at]);
             parent = known;
         }
         let (hidden, _) = matcher.enter(&parent, &path);

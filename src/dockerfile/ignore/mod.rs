@@ -68,18 +68,28 @@ impl Matcher {
             if cleaned.is_empty() {
                 return Err(wrong(Problem::LoneNegation));
             }
-            glob::matches(cleaned, ".").map_err(|_| wrong(Problem::BadPattern))?;
+            if !glob::is_valid(cleaned) {
+                return Err(wrong(Problem::BadPattern));
+            }
             matcher.negations |= negated;
             matcher.patterns.push(Pattern::new(cleaned, negated).ok_or_else(|| wrong(Problem::BadPattern))?);
         }
         Ok(matcher)
     }
 
+    /// A matcher of the bytes of an ignore file.
+    ///
+    /// # Errors
+    /// As [`Matcher::new`], with the line in a file called `.dockerignore`.
+    pub fn read(bytes: &[u8]) -> Result<Self, Error> {
+        Self::of_file(&SourceFile::new(".dockerignore", bytes))
+    }
+
     /// A matcher of an ignore file.
     ///
     /// # Errors
     /// As [`Matcher::new`], with the line.
-    pub fn read(file: &Arc<SourceFile>) -> Result<Self, Error> {
+    pub fn of_file(file: &Arc<SourceFile>) -> Result<Self, Error> {
         let words = read(file);
         for word in &words {
             Self::new([word.as_str()]).map_err(|error| error.at(&word.span))?;
@@ -127,7 +137,7 @@ impl Matcher {
 
     /// Whether something below the hidden folder `path` may be visible, so that it must be walked. May say yes too often,
     /// never no too often.
-    pub fn may_show_below(&self, path: &str) -> bool {
+    pub fn may_include_below(&self, path: &str) -> bool {
         let matches = |pattern: &Pattern| {
             pattern.may_match_below(path)
                 || pattern.matches(path)
@@ -215,15 +225,15 @@ mod tests {
             for folder in parents(path) {
                 let (hidden, known) = matcher.enter(&parent, folder);
                 assert!(
-                    !hidden || matcher.may_show_below(folder) || matcher.excludes(path),
+                    !hidden || matcher.may_include_below(folder) || matcher.excludes(path),
                     "{folder} of {path}"
                 );
                 parent = known;
             }
             assert_eq!(matcher.enter(&parent, path).0, matcher.excludes(path), "{path}");
         }
-        assert!(!matcher.may_show_below("lib") && !matcher.may_show_below("doc/c"));
-        assert!(matcher.may_show_below("doc") && matcher.may_show_below("src/x"));
+        assert!(!matcher.may_include_below("lib") && !matcher.may_include_below("doc/c"));
+        assert!(matcher.may_include_below("doc") && matcher.may_include_below("src/x"));
     }
 
     #[test]
@@ -241,7 +251,7 @@ mod tests {
         let file = SourceFile::new(".dockerignore", text);
         let words: Vec<String> = read(&file).into_iter().map(|word| word.text).collect();
         assert_eq!(words, ["# not a comment", "a/c", "!d", "!"]);
-        let error = Matcher::read(&file).expect_err("a lone !");
+        let error = Matcher::of_file(&file).expect_err("a lone !");
         assert_eq!((error.problem(), error.lines()), (&Problem::LoneNegation, Some((6, 6))));
     }
 }

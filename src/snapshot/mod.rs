@@ -53,4 +53,6 @@ type Result<T, E = Error> = std::result::Result<T, E>;
 #[cfg(test)]
 mod elevated;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod tests;

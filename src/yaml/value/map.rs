@@ -32,12 +32,14 @@ impl MapKind {
 
 /// A map. Clones share their entries, as Go's maps do.
 #[derive(Clone, Debug)]
-pub struct Map(Arc<Inner>);
+pub struct Map {
+    inner: Arc<Inner>,
+    kind: MapKind,
+}
 
 #[derive(Debug)]
 struct Inner {
     entries: RwLock<Entries>,
-    kind: MapKind,
     nil: bool,
 }
 
@@ -54,30 +56,30 @@ impl Map {
 
     /// A map of another type; the caller sees to it that the values fit.
     pub fn typed(entries: Entries, kind: MapKind) -> Self {
-        Self(Arc::new(Inner { entries: RwLock::new(entries), kind, nil: false }))
+        Self { inner: Arc::new(Inner { entries: RwLock::new(entries), nil: false }), kind }
     }
 
     /// A nil map: empty, `null` in JSON, and never written to.
     pub fn nil(kind: MapKind) -> Self {
-        Self(Arc::new(Inner { entries: RwLock::default(), kind, nil: true }))
+        Self { inner: Arc::new(Inner { entries: RwLock::default(), nil: true }), kind }
     }
 
     /// The map's type.
     pub fn kind(&self) -> MapKind {
-        self.0.kind
+        self.kind
     }
 
     /// Whether it is Go's nil map.
     pub fn is_nil(&self) -> bool {
-        self.0.nil
+        self.inner.nil
     }
 
     fn lock(&self) -> RwLockReadGuard<'_, Entries> {
-        self.0.entries.read().unwrap_or_else(PoisonError::into_inner)
+        self.inner.entries.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_mut(&self) -> RwLockWriteGuard<'_, Entries> {
-        self.0.entries.write().unwrap_or_else(PoisonError::into_inner)
+        self.inner.entries.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The value of `key`.
@@ -123,17 +125,17 @@ impl Map {
 
     /// Whether both are the same map in memory.
     pub fn same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.inner, &other.inner)
     }
 
-    /// The same entries under another type's name; still shared only if the type is the same already.
+    /// The same map under another type's name; the entries stay shared.
     #[must_use]
     pub fn retyped(&self, kind: MapKind) -> Self {
-        if self.0.kind == kind { self.clone() } else { Self::typed(self.lock().clone(), kind) }
+        Self { inner: Arc::clone(&self.inner), kind }
     }
 
     pub(super) fn take_children(self, pending: &mut Vec<Value>) {
-        if let Ok(inner) = Arc::try_unwrap(self.0) {
+        if let Ok(inner) = Arc::try_unwrap(self.inner) {
             let entries = std::mem::take(&mut *inner.entries.write().unwrap_or_else(PoisonError::into_inner));
             pending.extend(entries.into_values());
         }

@@ -61,4 +61,10 @@ func main() {
 	yamlCases(read.put, write.put)
 	read.close()
 	write.close()
+	core := open(dir, "template/core.jsonl")
+	coreCases(core.put)
+	core.close()
+	if err := os.WriteFile(filepath.Join(dir, "template/data.json"), []byte(dataJSON+"\n"), 0o644); err != nil {
+		panic(err)
+	}
 }

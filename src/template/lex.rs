@@ -1,0 +1,509 @@
+//! The lexer: text and the tokens inside actions (`text/template/parse: lex.go`).
+
+use super::quote::{is_print, quote};
+
+/// What a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Token {
+    Error,
+    Bool,
+    Char,
+    CharConstant,
+    Complex,
+    Assign,
+    Declare,
+    Eof,
+    Field,
+    Identifier,
+    LeftDelim,
+    LeftParen,
+    Number,
+    Pipe,
+    RawString,
+    RightDelim,
+    RightParen,
+    Space,
+    String,
+    Text,
+    Variable,
+    Block,
+    Break,
+    Continue,
+    Dot,
+    Define,
+    Else,
+    End,
+    If,
+    Nil,
+    Range,
+    Template,
+    With,
+}
+
+impl Token {
+    fn is_keyword(self) -> bool {
+        matches!(
+            self,
+            Self::Block
+                | Self::Break
+                | Self::Continue
+                | Self::Dot
+                | Self::Define
+                | Self::Else
+                | Self::End
+                | Self::If
+                | Self::Nil
+                | Self::Range
+                | Self::Template
+                | Self::With
+        )
+    }
+}
+
+/// A token with its place and its text.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub(super) token: Token,
+    pub(super) pos: usize,
+    pub(super) line: usize,
+    pub(super) text: Vec<u8>,
+}
+
+impl Item {
+    /// The token as an error message names it.
+    pub(super) fn describe(&self) -> String {
+        let text = String::from_utf8_lossy(&self.text);
+        match self.token {
+            Token::Eof => "EOF".to_owned(),
+            Token::Error => text.into_owned(),
+            token if token.is_keyword() => format!("<{text}>"),
+            _ if self.text.len() > 10 => {
+                let head: String = text.chars().take(10).collect();
+                format!("{}...", quote(head.as_bytes()))
+            }
+            _ => quote(&self.text),
+        }
+    }
+}
+
+/// Splits a template into tokens. The last one is [`Token::Eof`], or [`Token::Error`] with the message as its text.
+pub(super) fn lex(input: &[u8], delims: (&str, &str)) -> Vec<Item> {
+    let mut lexer = Lexer {
+        input,
+        left: delims.0.as_bytes(),
+        right: delims.1.as_bytes(),
+        pos: 0,
+        start: 0,
+        line: 1,
+        start_line: 1,
+        parens: 0,
+        items: Vec::new(),
+    };
+    if let Err(message) = lexer.run() {
+        let (pos, line) = (lexer.start, lexer.start_line);
+        lexer.items.push(Item { token: Token::Error, pos, line, text: message.into_bytes() });
+    }
+    lexer.items
+}
+
+struct Lexer<'t> {
+    input: &'t [u8],
+    left: &'t [u8],
+    right: &'t [u8],
+    pos: usize,
+    start: usize,
+    line: usize,
+    start_line: usize,
+    parens: usize,
+    items: Vec<Item>,
+}
+
+fn is_space(b: u8) -> bool {
+    matches!(b, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// Letters, digits and underscore, as Go's unicode tables have them.
+pub(super) fn is_alphanumeric(c: char) -> bool {
+    c == '_' || c.is_alphabetic() || c.is_numeric() && (c.is_ascii_digit() || !c.is_ascii())
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len().max(1)).position(|w| w == needle)
+}
+
+/// The character at the start of `bytes` and its length; bad bytes are U+FFFD of length one.
+pub(super) fn decode(bytes: &[u8]) -> Option<(char, usize)> {
+    let first = *bytes.first()?;
+    if first < 0x80 {
+        return Some((first as char, 1));
+    }
+    let head = &bytes[..bytes.len().min(4)];
+    let valid = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or(""),
+    };
+    Some(valid.chars().next().map_or((char::REPLACEMENT_CHARACTER, 1), |c| (c, c.len_utf8())))
+}
+
+/// Go's `%#U`.
+fn unicode_name(c: Option<char>) -> String {
+    match c {
+        None => "U+FFFFFFFFFFFFFFFF".to_owned(),
+        Some(c) if is_print(c) => format!("U+{:04X} '{c}'", c as u32),
+        Some(c) => format!("U+{:04X}", c as u32),
+    }
+}
+
+impl Lexer<'_> {
+    fn rest(&self) -> &[u8] {
+        &self.input[self.pos..]
+    }
+
+    fn count_lines(&mut self) {
+        self.line += self.input[self.start..self.pos].iter().filter(|b| **b == b'\n').count();
+    }
+
+    fn emit(&mut self, token: Token) {
+        let text = self.input[self.start..self.pos].to_vec();
+        self.items.push(Item { token, pos: self.start, line: self.start_line, text });
+        self.start = self.pos;
+        self.start_line = self.line;
+    }
+
+    fn ignore(&mut self) {
+        self.count_lines();
+        self.start = self.pos;
+        self.start_line = self.line;
+    }
+
+    fn peek(&self) -> Option<char> {
+        decode(self.rest()).map(|(c, _)| c)
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let (c, n) = decode(self.rest())?;
+        self.pos += n;
+        if c == '\n' {
+            self.line += 1;
+        }
+        Some(c)
+    }
+
+    fn left_trim_marker(&self, at: usize) -> bool {
+        matches!(self.input.get(at..), Some([b'-', space, ..]) if is_space(*space))
+    }
+
+    /// Whether a right delimiter stands at `at`, and whether it trims.
+    fn at_right_delim(&self, at: usize) -> (bool, bool) {
+        match self.input.get(at..) {
+            Some([space, b'-', tail @ ..]) if is_space(*space) && tail.starts_with(self.right) => {
+                (true, true)
+            }
+            Some(tail) => (tail.starts_with(self.right), false),
+            None => (false, false),
+        }
+    }
+
+    fn run(&mut self) -> Result<(), String> {
+        loop {
+            let Some(x) = find(self.rest(), self.left) else {
+                self.pos = self.input.len();
+                if self.pos > self.start {
+                    self.count_lines();
+                    self.emit(Token::Text);
+                }
+                self.emit(Token::Eof);
+                return Ok(());
+            };
+            self.text(x);
+            if self.left_delim()? {
+                while self.inside_action()? {}
+            }
+        }
+    }
+
+    /// Emits the text before a left delimiter that stands `length` bytes ahead.
+    fn text(&mut self, length: usize) {
+        let end = self.pos + length;
+        let mut stop = end;
+        if self.left_trim_marker(end + self.left.len()) {
+            while stop > self.start && is_space(self.input[stop - 1]) {
+                stop -= 1;
+            }
+        }
+        self.pos = stop;
+        if stop > self.start {
+            self.count_lines();
+            self.emit(Token::Text);
+        }
+        self.pos = end;
+        self.ignore();
+    }
+
+    /// Handles a left delimiter; whether an action follows (and not a comment).
+    fn left_delim(&mut self) -> Result<bool, String> {
+        self.pos += self.left.len();
+        let marker = if self.left_trim_marker(self.pos) { 2 } else { 0 };
+        if self.input[self.pos + marker..].starts_with(b"/*") {
+            self.pos += marker;
+            self.ignore();
+            self.comment()?;
+            return Ok(false);
+        }
+        self.emit(Token::LeftDelim);
+        self.pos += marker;
+        self.ignore();
+        self.parens = 0;
+        Ok(true)
+    }
+
+    fn comment(&mut self) -> Result<(), String> {
+        self.pos += 2;
+        let Some(x) = find(self.rest(), b"*/") else { return Err("unclosed comment".to_owned()) };
+        self.pos += x + 2;
+        let (delim, trim) = self.at_right_delim(self.pos);
+        if !delim {
+            return Err("comment ends before closing delimiter".to_owned());
+        }
+        self.pos += self.right.len() + if trim { 2 } else { 0 };
+        if trim {
+            self.skip_space();
+        }
+        self.ignore();
+        Ok(())
+    }
+
+    fn skip_space(&mut self) {
+        while self.rest().first().is_some_and(|b| is_space(*b)) {
+            self.pos += 1;
+        }
+    }
+
+    fn right_delim(&mut self, trim: bool) {
+        if trim {
+            self.pos += 2;
+            self.ignore();
+        }
+        self.pos += self.right.len();
+        self.emit(Token::RightDelim);
+        if trim {
+            self.skip_space();
+            self.ignore();
+        }
+    }
+
+    /// Lexes one token of an action; whether the action goes on.
+    fn inside_action(&mut self) -> Result<bool, String> {
+        let (delim, trim) = self.at_right_delim(self.pos);
+        if delim {
+            if self.parens > 0 {
+                return Err("unclosed left paren".to_owned());
+            }
+            self.right_delim(trim);
+            return Ok(false);
+        }
+        let Some(c) = self.peek() else { return Err("unclosed action".to_owned()) };
+        if c.is_ascii() && is_space(c as u8) {
+            return Ok(self.space());
+        }
+        let follows = self.input.get(self.pos + 1).copied();
+        match c {
+            '+' | '-' | '0'..='9' => self.number()?,
+            '.' if follows.is_some_and(|b| b.is_ascii_digit()) || follows.is_none() => self.number()?,
+            c if is_alphanumeric(c) => self.identifier()?,
+            _ => {
+                self.next();
+                self.sign(c)?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn sign(&mut self, c: char) -> Result<(), String> {
+        match c {
+            '=' => self.emit(Token::Assign),
+            ':' => {
+                if self.next() != Some('=') {
+                    return Err("expected :=".to_owned());
+                }
+                self.emit(Token::Declare);
+            }
+            '|' => self.emit(Token::Pipe),
+            '"' => self.quoted('"', "unterminated quoted string", Token::String)?,
+            '`' => {
+                loop {
+                    match self.next() {
+                        None => return Err("unterminated raw quoted string".to_owned()),
+                        Some('`') => break,
+                        Some(_) => {}
+                    }
+                }
+                self.emit(Token::RawString);
+            }
+            '\'' => self.quoted('\'', "unterminated character constant", Token::CharConstant)?,
+            '$' => self.field_or_variable(Token::Variable, Token::Variable)?,
+            '.' => self.field_or_variable(Token::Dot, Token::Field)?,
+            '(' => {
+                self.parens += 1;
+                self.emit(Token::LeftParen);
+            }
+            ')' => {
+                if self.parens == 0 {
+                    return Err("unexpected right paren".to_owned());
+                }
+                self.parens -= 1;
+                self.emit(Token::RightParen);
+            }
+            c if c.is_ascii() && is_print(c) => self.emit(Token::Char),
+            c => return Err(format!("unrecognized character in action: {}", unicode_name(Some(c)))),
+        }
+        Ok(())
+    }
+
+    /// A run of spaces; whether the action goes on behind it.
+    fn space(&mut self) -> bool {
+        let from = self.pos;
+        while self.rest().first().is_some_and(|b| is_space(*b)) {
+            self.next();
+        }
+        let (delim, trim) = self.at_right_delim(self.pos - 1);
+        if delim && trim {
+            self.pos -= 1;
+            if self.input[self.pos] == b'\n' {
+                self.line -= 1;
+            }
+            if self.pos == from {
+                self.right_delim(true);
+                return false;
+            }
+        }
+        self.emit(Token::Space);
+        true
+    }
+
+    fn at_terminator(&self) -> bool {
+        match self.rest().first() {
+            None => true,
+            Some(b) if is_space(*b) => true,
+            Some(b'.' | b',' | b'|' | b':' | b')' | b'(') => true,
+            _ => self.rest().starts_with(self.right),
+        }
+    }
+
+    fn word(&mut self) -> Result<(), String> {
+        while self.peek().is_some_and(is_alphanumeric) {
+            self.next();
+        }
+        if self.at_terminator() {
+            Ok(())
+        } else {
+            Err(format!("bad character {}", unicode_name(self.peek())))
+        }
+    }
+
+    fn identifier(&mut self) -> Result<(), String> {
+        self.word()?;
+        let token = match &self.input[self.start..self.pos] {
+            b"block" => Token::Block,
+            b"break" => Token::Break,
+            b"continue" => Token::Continue,
+            b"define" => Token::Define,
+            b"else" => Token::Else,
+            b"end" => Token::End,
+            b"if" => Token::If,
+            b"range" => Token::Range,
+            b"nil" => Token::Nil,
+            b"template" => Token::Template,
+            b"with" => Token::With,
+            b"true" | b"false" => Token::Bool,
+            _ => Token::Identifier,
+        };
+        self.emit(token);
+        Ok(())
+    }
+
+    fn field_or_variable(&mut self, alone: Token, named: Token) -> Result<(), String> {
+        if self.at_terminator() {
+            self.emit(alone);
+            return Ok(());
+        }
+        self.word()?;
+        self.emit(named);
+        Ok(())
+    }
+
+    fn quoted(&mut self, mark: char, unterminated: &str, token: Token) -> Result<(), String> {
+        loop {
+            match self.next() {
+                Some('\\') => {
+                    if matches!(self.next(), None | Some('\n')) {
+                        return Err(unterminated.to_owned());
+                    }
+                }
+                None | Some('\n') => return Err(unterminated.to_owned()),
+                Some(c) if c == mark => break,
+                Some(_) => {}
+            }
+        }
+        self.emit(token);
+        Ok(())
+    }
+
+    fn accept(&mut self, valid: &[u8]) -> bool {
+        let found = self.rest().first().is_some_and(|b| valid.contains(b));
+        if found {
+            self.pos += 1;
+        }
+        found
+    }
+
+    fn number(&mut self) -> Result<(), String> {
+        let bad = |s: &Self| format!("bad number syntax: {}", quote(&s.input[s.start..s.pos]));
+        if !self.scan_number() {
+            return Err(bad(self));
+        }
+        if matches!(self.rest().first(), Some(b'+' | b'-')) {
+            if !self.scan_number() || self.input[self.pos - 1] != b'i' {
+                return Err(bad(self));
+            }
+            self.emit(Token::Complex);
+        } else {
+            self.emit(Token::Number);
+        }
+        Ok(())
+    }
+
+    fn scan_number(&mut self) -> bool {
+        const DECIMAL: &[u8] = b"0123456789_";
+        self.accept(b"+-");
+        let mut digits = DECIMAL;
+        if self.accept(b"0") {
+            if self.accept(b"xX") {
+                digits = b"0123456789abcdefABCDEF_";
+            } else if self.accept(b"oO") {
+                digits = b"01234567_";
+            } else if self.accept(b"bB") {
+                digits = b"01_";
+            }
+        }
+        while self.accept(digits) {}
+        if self.accept(b".") {
+            while self.accept(digits) {}
+        }
+        let exponent: &[u8] = match digits.len() {
+            11 => b"eE",
+            23 => b"pP",
+            _ => b"",
+        };
+        if self.accept(exponent) {
+            self.accept(b"+-");
+            while self.accept(DECIMAL) {}
+        }
+        self.accept(b"i");
+        if self.peek().is_some_and(is_alphanumeric) {
+            self.next();
+            return false;
+        }
+        true
+    }
+}

@@ -62,8 +62,8 @@ fn compare(vectors: &str, only: impl Fn(&str) -> bool) -> (Vec<String>, usize) {
 }
 
 #[test]
-fn core() {
-    let (failures, total) = compare(include_str!("../../../fixtures/compat/template/core.jsonl"), |e| {
+fn language() {
+    let (failures, total) = compare(include_str!("../../../fixtures/compat/template/language.jsonl"), |e| {
         !(e.contains("function \"") && e.ends_with("not defined"))
     });
     assert!(

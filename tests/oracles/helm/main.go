@@ -61,9 +61,9 @@ func main() {
 	yamlCases(read.put, write.put)
 	read.close()
 	write.close()
-	core := open(dir, "template/core.jsonl")
-	coreCases(core.put)
-	core.close()
+	language := open(dir, "template/language.jsonl")
+	languageCases(language.put)
+	language.close()
 	if err := os.WriteFile(filepath.Join(dir, "template/data.json"), []byte(dataJSON+"\n"), 0o644); err != nil {
 		panic(err)
 	}

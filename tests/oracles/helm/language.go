@@ -88,7 +88,7 @@ var verbs = []string{"%v", "%+v", "%#v", "%T", "%d", "%+d", "%5d", "%-5d|", "%05
 
 var printfs = []string{"%", "%%", "a%", "%d %d", "%d", "%[1]d", "%[2]d %[1]d", "%[3]d", "%[x]d", "%[1", "%[]d", "%*d", "%-*d|", "%.*f", "%[1]*d", "%[2]*[1]d", "%!d", "%-", "%+", "%1", "%.", "%.d", "%5.", "%6.2f|%d", "%v %v %v", "%[1]v %[1]v", "%[2]v %v", "no verbs", "%é", "%\n", "%3c|", "%-3c|", "%03s", "%.-1d", "%s%%%s"}
 
-func coreCases(put func(any)) {
+func languageCases(put func(any)) {
 	for _, c := range constructs {
 		put(run(c, ""))
 		if strings.Contains(c, "nope") || strings.Contains(c, "nil") {

@@ -2,9 +2,11 @@
 //!
 //! One file per command; each has its clap `Args` and one `run`. Nothing below this folder knows clap.
 
+mod cr;
 mod doctor;
 mod image;
 mod output;
+mod registry;
 mod session;
 
 use std::io::Write as _;
@@ -57,6 +59,12 @@ enum Command {
     /// Build, run and keep images
     #[command(subcommand)]
     Image(Box<image::ImageCommand>),
+    /// Log in to container registries, and out again
+    #[command(subcommand)]
+    Cr(cr::CrCommand),
+    /// Serve a registry of your own
+    #[command(subcommand)]
+    Registry(registry::RegistryCommand),
     /// Say how steps would run on this machine, and what would make it better
     Doctor(doctor::Doctor),
     /// Print the version
@@ -90,6 +98,8 @@ pub fn main() -> ExitCode {
 fn run(lap: Lap) -> Result {
     match lap.command {
         Command::Image(command) => command.run(&lap.global),
+        Command::Cr(command) => command.run(&lap.global),
+        Command::Registry(command) => command.run(&lap.global),
         Command::Doctor(command) => command.run(&lap.global),
         Command::Version => {
             // A reader that went away is no error.

@@ -14,6 +14,8 @@ pub mod image_rm;
 pub mod image_run;
 pub mod image_save;
 pub mod image_tag;
+pub mod login;
+pub mod registry_serve;
 
 #[cfg(test)]
 mod samples;

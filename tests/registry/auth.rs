@@ -9,7 +9,9 @@ use axum::response::Response;
 use lapstrake::base::BlobDigest;
 use lapstrake::registry::{BlobRequest, Client, Credential, Credentials, Error};
 
-use crate::servers::{cx, debian, name, quick};
+use tempfile::TempDir;
+
+use crate::servers::{Server, cx, debian, name, quick};
 
 /// bcrypt of `s3cret-pw`, made with `perl -e 'print crypt("s3cret-pw", "\$2b\$05\$…")'`.
 const HTPASSWD: &str = "me:$2b$05$abcdefghijklmnopqrstuuzSvhclVSvY9ufOheOOhcPviTPFJlqIC\n";
@@ -18,12 +20,18 @@ fn me(password: &str) -> Credential {
     Credential::Basic { username: "me".into(), password: password.into() }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn basic_with_and_without_the_right_password() {
+/// Debian's server, which wants to see `me` and `s3cret-pw`.
+pub fn htpasswd_server() -> (TempDir, Server) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("htpasswd");
     std::fs::write(&file, HTPASSWD).unwrap();
     let server = debian("", &format!("auth:\n  htpasswd:\n    realm: test\n    path: {}", file.display()));
+    (dir, server)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn basic_with_and_without_the_right_password() {
+    let (dir, server) = htpasswd_server();
     let to = name(&server, "private");
     let digest = BlobDigest::of(b"secret");
     let request = BlobRequest::new(&to, &digest, 6);

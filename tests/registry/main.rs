@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
 mod auth;
+mod cli;
 mod servers;
 mod skopeo;
 mod suite;

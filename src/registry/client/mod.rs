@@ -34,9 +34,6 @@ use crate::registry::wire::{self, Challenge, Endpoint, Scheme, Scopes};
 use crate::registry::{Cause, ClientOptions, Error, Story};
 use crate::report::Context;
 
-/// Statuses that answer a ping. Some registries have no `/v2/` for those who are not logged in, or none at all.
-const PING: &[u16] = &[200, 403, 404];
-
 /// A client for any number of registries; cheap to clone. Clones share connections, tokens and limits.
 ///
 /// All methods need a tokio runtime, stop with [`Error::Cancelled`] soon after `cx.cancel` was cancelled, and repeat
@@ -99,7 +96,7 @@ impl Client {
             let call = Call::new(&peer, Method::GET, peer.endpoint.url("", None), &action);
             let mut tries = Tries::new(cx, self.inner.options.retry);
             loop {
-                match self.exchange(cx, &call, PING).await {
+                match self.exchange(cx, &call, &[200]).await {
                     Ok(_) => return Ok(()),
                     Err(trouble) => tries.again(trouble).await?,
                 }

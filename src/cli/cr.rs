@@ -1,0 +1,128 @@
+//! `lap cr`: who we are to container registries.
+
+use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use crate::base::{Failure, Kind};
+use crate::cli::session::RegistryFlags;
+use crate::cli::{Global, Needs, Result, Session, output};
+use crate::host;
+use crate::ops::login;
+use crate::registry::{Credentials, Stored};
+
+/// Longest password read.
+const LONGEST: u64 = 64 << 10;
+
+/// Log in to container registries, and out again.
+#[derive(Subcommand, Debug)]
+pub enum CrCommand {
+    /// Log in to a registry and keep the password where Docker keeps it
+    Login(Login),
+    /// Forget the password of a registry
+    Logout(Logout),
+}
+
+impl CrCommand {
+    /// Runs the command.
+    pub fn run(self, global: &Global) -> Result {
+        match self {
+            Self::Login(command) => command.run(global),
+            Self::Logout(command) => command.run(global),
+        }
+    }
+}
+
+/// Log in to a registry: asks it whether the password is right, then keeps it in Docker's config.json or with the
+/// credential helper that is named there.
+#[derive(Args, Debug)]
+pub struct Login {
+    /// The registry, HOST[:PORT]
+    #[arg(value_name = "REGISTRY", default_value = "docker.io")]
+    registry: String,
+    /// The user name
+    #[arg(short, long, value_name = "NAME")]
+    username: Option<String>,
+    /// The password or access token; others on this machine may see it, so prefer --password-stdin
+    #[arg(short, long, value_name = "PASSWORD", conflicts_with = "password_stdin")]
+    password: Option<String>,
+    /// Read the password from standard input
+    #[arg(long, requires = "username")]
+    password_stdin: bool,
+    #[command(flatten)]
+    flags: RegistryFlags,
+}
+
+impl Login {
+    fn run(self, global: &Global) -> Result {
+        // Before the display begins: it would paint over the questions.
+        let username = match &self.username {
+            Some(username) => username.clone(),
+            None => ask("User name: ", host::terminal::read_line)?,
+        };
+        let password = match (&self.password, self.password_stdin) {
+            (Some(password), _) => password.clone(),
+            (None, true) => from_stdin()?,
+            (None, false) => ask("Password: ", host::terminal::read_hidden_line)?,
+        };
+        if username.is_empty() || password.is_empty() {
+            return Err(Failure::new(Kind::Usage, format!("log in to {}", self.registry))
+                .because("the user name or the password is empty"));
+        }
+        let session = Session::begin(global, Needs::Process, "Logging in")?;
+        let request =
+            login::Request { registry: self.registry, username, password, client: self.flags.options() };
+        let kept = session.block_on(login::run(&session.cx, &request))?;
+        let where_to = match kept {
+            Stored::File(path) => format!("the password is kept in {}, not encrypted", path.display()),
+            Stored::Helper(name) => format!("the password is kept by docker-credential-{name}"),
+        };
+        output::line(format!("logged in to {} as {}: {where_to}", request.registry, request.username))?;
+        Ok(session.end(ExitCode::SUCCESS))
+    }
+}
+
+/// Forget the password of a registry.
+#[derive(Args, Debug)]
+pub struct Logout {
+    /// The registry, HOST[:PORT]
+    #[arg(value_name = "REGISTRY", default_value = "docker.io")]
+    registry: String,
+}
+
+impl Logout {
+    fn run(self, global: &Global) -> Result {
+        let session = Session::begin(global, Needs::Process, "Logging out")?;
+        let credentials = Credentials::from_environment();
+        let known = session.block_on(login::logout(&self.registry, &credentials))?;
+        output::line(match known {
+            true => format!("logged out of {}", self.registry),
+            false => format!("nothing was kept for {}", self.registry),
+        })?;
+        Ok(session.end(ExitCode::SUCCESS))
+    }
+}
+
+/// Asks the person at the terminal.
+fn ask(question: &str, read: fn() -> std::io::Result<String>) -> Result<String> {
+    let fail = || Failure::new(Kind::Usage, "log in");
+    if !std::io::stdin().is_terminal() {
+        return Err(fail()
+            .because("there is no terminal to ask for the user name and the password")
+            .hint("give them with `-u NAME --password-stdin`"));
+    }
+    let mut error = std::io::stderr();
+    // A question that cannot be shown shows in the answer.
+    let _ = write!(error, "{question}").and_then(|()| error.flush());
+    read().map_err(|e| fail().caused_by(&e))
+}
+
+/// The whole of standard input without the last line's end.
+fn from_stdin() -> Result<String> {
+    let mut text = String::new();
+    let fail = |e| Failure::new(Kind::Input, "read the password from standard input").caused_by(&e);
+    std::io::stdin().take(LONGEST).read_to_string(&mut text).map_err(fail)?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
+}

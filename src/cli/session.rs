@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
@@ -38,6 +39,7 @@ pub struct Session {
     pub entered: Entered,
     home: PathBuf,
     runtime: Runtime,
+    second_ends: Arc<AtomicBool>,
     renderer: Mutex<Option<Renderer>>,
 }
 
@@ -104,8 +106,9 @@ impl Session {
             .build()
             .map_err(|e| Failure::new(Kind::Environment, "start worker threads").caused_by(&e))?;
         let cx = Context { report, cancel: CancellationToken::new(), limits, clock };
-        watch_signals(&runtime, cx.cancel.clone());
-        Ok(Self { cx, entered, home: home()?, runtime, renderer: Mutex::new(Some(renderer)) })
+        let second_ends = Arc::new(AtomicBool::new(true));
+        watch_signals(&runtime, cx.cancel.clone(), Arc::clone(&second_ends));
+        Ok(Self { cx, entered, home: home()?, runtime, second_ends, renderer: Mutex::new(Some(renderer)) })
     }
 
     /// The store.
@@ -123,6 +126,11 @@ impl Session {
     pub fn doors(&self, registry: ClientOptions) -> Result<Doors, Failure> {
         let options = DoorOptions { home: self.home.clone(), roots: roots()?, registry };
         Ok(Doors::new(options, self.store()?, Sandbox::current(self.entered.clone())))
+    }
+
+    /// From now on a second signal does not end this process: signals belong to the command that it runs.
+    pub fn give_signals_away(&self) {
+        self.second_ends.store(false, Ordering::Relaxed);
     }
 
     /// Runs the command to its end and closes the display.
@@ -182,8 +190,8 @@ fn roots() -> Result<snapshot::Choice, Failure> {
     }
 }
 
-/// The first request to stop cancels; a second one ends the process at once.
-fn watch_signals(runtime: &Runtime, cancel: CancellationToken) {
+/// The first request to stop cancels; a second one ends the process at once, while `second_ends`.
+fn watch_signals(runtime: &Runtime, cancel: CancellationToken, second_ends: Arc<AtomicBool>) {
     runtime.spawn(async move {
         use tokio::signal::unix::{SignalKind, signal};
         let (Ok(mut interrupt), Ok(mut terminate)) =
@@ -196,7 +204,7 @@ fn watch_signals(runtime: &Runtime, cancel: CancellationToken) {
                 _ = interrupt.recv() => 130,
                 _ = terminate.recv() => 143,
             };
-            if cancel.is_cancelled() {
+            if cancel.is_cancelled() && second_ends.load(Ordering::Relaxed) {
                 host::exit(code);
             }
             cancel.cancel();

@@ -18,11 +18,8 @@ const LARGEST_TRUST: u64 = 16 << 20;
 pub fn run(cx: &Context, world: &World, run: &Run, tree: &mut Writable, task: &Task) -> Result<(), Error> {
     let mut spec = RunSpec::new(tree.root_spec(), run.args.clone());
     spec.env = run.env.clone();
-    for (name, value) in world.request.proxies() {
-        if !spec.env.iter().any(|(known, _)| *known == name) {
-            spec.env.push((name, value));
-        }
-    }
+    // Of equal names the last one counts: proxies of the command line win, as with BuildKit.
+    spec.env.extend(world.request.proxies());
     spec.cwd.clone_from(&run.cwd);
     spec.user.clone_from(&run.user);
     spec.network = match run.network {

@@ -73,6 +73,7 @@ impl Run {
         let request = self.request()?;
         let prepared = session.block_on(image_run::prepare(&session.cx, &doors, &request))?;
         // From here on the terminal belongs to the command.
+        session.give_signals_away();
         let exit = session.block_on(image_run::run(&session.cx, &doors, prepared))?;
         let code = u8::try_from(exit.code()).unwrap_or(1);
         Ok(session.end(ExitCode::from(code)))

@@ -69,7 +69,7 @@ fn no_strays(lab: &Lab) {
 #[test]
 fn killed_at_any_moment() {
     let everybody = everybody();
-    let each = KILLS / everybody.len() / 3;
+    let each = KILLS.div_ceil(everybody.len() * 3);
     for who in everybody {
         let lab = Lab::new(who);
         let registry = Registry::start(&lab);

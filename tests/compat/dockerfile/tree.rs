@@ -5,64 +5,36 @@ use std::sync::Arc;
 use lapstrake::base::SourceFile;
 use lapstrake::dockerfile::command::{CommandLine, Healthcheck, Mount, Network, Pair, Run, Security, Source};
 use lapstrake::dockerfile::{
-    self, Command, Dockerfile, Error, Escape, Expander, Instruction, Rule, RuleSet, Statement, Word,
+    self, Command, Dockerfile, Error, Escape, Expander, Instruction, Problem, Rule, RuleSet, Statement, Word,
 };
 use serde_json::{Map, Value, json};
 
-/// What we answer to a Dockerfile. `check_error` says that BuildKit refuses `# check=` later: we refuse the whole file.
-pub fn answer(file: &Arc<SourceFile>, check_error: bool) -> Value {
+/// What we answer to a Dockerfile.
+pub fn answer(file: &Arc<SourceFile>) -> Value {
     let mut out = Map::new();
-    let statements = dockerfile::statements(file);
-    let parsed = dockerfile::parse(file);
-    if check_error {
-        assert!(parsed.is_err(), "a wrong check directive must be refused");
-        let list = statements.expect("only the directive is wrong");
-        // BuildKit's parser does not look at it: only the statements can be compared.
-        return json!({"statements_of_wrong_check": list.len()});
-    }
-    let read = match statements {
-        Ok(read) => read,
-        Err(error) => {
-            out.extend(directives_of(file));
-            out.insert("error".into(), problem(&error));
-            return shorten(Value::Object(out));
-        }
-    };
-    out.insert("statements".into(), read.iter().map(statement).collect());
-    match parsed {
-        Err(error) => {
-            out.extend(directives_of(file));
-            out.insert("escape".into(), json!(escape_of(&read, file)));
-            out.insert("error".into(), problem(&error));
-        }
-        Ok(tree) => {
-            out.extend(directives(&tree));
-            out.extend(stages(&tree));
+    match dockerfile::statements(file) {
+        Err(error) => drop(out.insert("error".into(), problem(&error))),
+        Ok(statements) => {
+            out.insert("statements".into(), statements.iter().map(statement).collect());
+            match dockerfile::parse(file) {
+                Err(error) => drop(out.insert("error".into(), problem(&error))),
+                Ok(tree) => {
+                    out.extend(directives(&tree));
+                    out.extend(stages(&tree));
+                }
+            }
         }
     }
     shorten(Value::Object(out))
 }
 
-/// Directives of a file that does not parse: those of its comment lines alone.
-fn directives_of(file: &Arc<SourceFile>) -> Map<String, Value> {
-    let text = String::from_utf8_lossy(file.bytes());
-    let head: String = text
-        .split_inclusive('\n')
-        .take_while(|line| line.trim_start_matches('\u{feff}').starts_with('#'))
-        .collect();
-    match dockerfile::parse(&SourceFile::new("head", format!("{head}FROM a\n"))) {
-        Ok(tree) => {
-            let mut found = directives(&tree);
-            found.remove("escape");
-            found
-        }
-        Err(_) => Map::new(),
-    }
-}
-
-fn escape_of(_: &[Statement], file: &Arc<SourceFile>) -> &'static str {
-    let text = String::from_utf8_lossy(file.bytes());
-    if text.to_lowercase().starts_with("# escape=`") { "`" } else { "\\" }
+/// What we answer to a Dockerfile whose `# check=` BuildKit refuses behind the parser: we refuse it in the parser.
+pub fn with_wrong_check(file: &Arc<SourceFile>) -> Value {
+    let error = dockerfile::parse(file).expect_err("a wrong check directive");
+    assert!(matches!(error.problem(), Problem::CheckOption(_)), "{error}: {}", error.problem());
+    assert_eq!(error.lines(), Some((1, 1)));
+    let statements = dockerfile::statements(file).expect("only the directive is wrong");
+    json!({"statements": list(statements.iter().map(statement))})
 }
 
 fn problem(error: &Error) -> Value {

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	known "github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
@@ -90,8 +91,12 @@ func problem(err error) object {
 	return out
 }
 
+// words are the arguments in a row; of an unknown instruction there are none (the parser leaves an empty node).
 func words(node *parser.Node) []string {
 	out := []string{}
+	if _, found := known.Commands[strings.ToLower(node.Value)]; !found {
+		return out
+	}
 	for ; node.Next != nil; node = node.Next {
 		if len(node.Next.Children) == 1 {
 			child := node.Next.Children[0]

@@ -137,7 +137,9 @@ func short(answer object) object {
 		fail(err)
 	}
 	var out object
-	if err := json.Unmarshal(data, &out); err != nil {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	if err := decoder.Decode(&out); err != nil {
 		fail(err)
 	}
 	text := out["text"]

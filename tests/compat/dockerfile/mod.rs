@@ -79,7 +79,8 @@ fn unescape(text: &str) -> Vec<u8> {
         } else {
             let digits = body.as_bytes().chunks(2);
             out.extend(
-                digits.map(|two| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).expect("hex")),
+                digits
+                    .map(|two| u8::from_str_radix(std::str::from_utf8(two).expect("hex"), 16).expect("hex")),
             );
         }
     }

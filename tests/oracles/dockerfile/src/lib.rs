@@ -20,7 +20,8 @@ pub fn ours(text: &str) -> Result<Reading, String> {
         file.stages.iter().flat_map(|stage| std::iter::once(&stage.instruction).chain(&stage.instructions)),
     );
     let instructions = all.map(|one| (one.first_line, one.keyword.text.to_uppercase())).collect();
-    let stages = file.stages.iter().map(|stage| (stage.from.image.text.clone(), stage.name().map(str::to_owned)));
+    let stages =
+        file.stages.iter().map(|stage| (stage.from.image.text.clone(), stage.name().map(str::to_owned)));
     Ok(Reading { instructions, stages: stages.collect() })
 }
 

@@ -10,7 +10,8 @@ use dockerfile_oracles::{Reading, dockerfile_parser, ours, parse_dockerfile};
 /// All Dockerfiles below fixtures/: files of that name, and the texts inside JSON lines.
 fn dockerfiles() -> Vec<(String, String)> {
     fn below(folder: &Path, out: &mut Vec<(String, String)>) {
-        let mut entries: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut entries: Vec<_> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         entries.sort();
         for path in entries {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();

@@ -19,33 +19,29 @@ const TRANSFER_EVERY: Duration = Duration::from_secs(5);
 pub(super) struct Plain {
     board: Board,
     palette: Palette,
-    /// The task whose lines were written last, and whether it has ended.
-    current: Option<(TaskId, bool)>,
+    /// The task whose name stands above the next line.
+    current: Option<TaskId>,
+    written: bool,
     told: BTreeMap<(TaskId, String), Duration>,
 }
 
 impl Plain {
     pub(super) fn new(palette: Palette) -> Self {
-        Self { board: Board::default(), palette, current: None, told: BTreeMap::new() }
+        Self { board: Board::default(), palette, current: None, written: false, told: BTreeMap::new() }
     }
 
-    /// Says which task the next line is about, if it is another than before.
+    /// Says which task the next log lines are about, if it is another than before.
     fn turn_to(&mut self, task: TaskId, out: &mut dyn Write) -> io::Result<()> {
-        let before = self.current.replace((task, false));
-        match before {
-            Some((id, _)) if id == task => return Ok(()),
-            Some((id, false)) => {
-                if let Some(entry) = self.board.entry(id) {
-                    writeln!(out, "#{} …\n", entry.number)?;
-                }
-            }
-            Some((_, true)) => writeln!(out)?,
-            None => {}
+        let before = self.current.replace(task);
+        if before == Some(task) {
+            return Ok(());
         }
-        match self.board.entry(task) {
-            Some(entry) => writeln!(out, "#{} {}", entry.number, paint(self.palette.heading, &entry.name)),
-            None => Ok(()),
+        let Some(entry) = self.board.entry(task) else { return Ok(()) };
+        if self.written {
+            writeln!(out)?;
         }
+        self.written = true;
+        writeln!(out, "#{} {}", entry.number, paint(self.palette.heading, &entry.name))
     }
 
     fn lines(&self, task: TaskId, lines: &[(Duration, String)], out: &mut dyn Write) -> io::Result<()> {
@@ -66,19 +62,11 @@ impl Plain {
         }
         let (line, key, moved) = (item_line(entry, item), (task, item.name.clone()), item.moved);
         self.told.insert(key, moved);
-        self.turn_to(task, out)?;
         writeln!(out, "{line}")
     }
 
-    fn finished(
-        &mut self,
-        task: TaskId,
-        outcome: &Outcome,
-        at: Duration,
-        out: &mut dyn Write,
-    ) -> io::Result<()> {
-        self.turn_to(task, out)?;
-        self.current = Some((task, true));
+    /// The line says by its number what it is about: the name is not said again.
+    fn finished(&self, task: TaskId, outcome: &Outcome, at: Duration, out: &mut dyn Write) -> io::Result<()> {
         let Some(entry) = self.board.entry(task) else { return Ok(()) };
         let palette = &self.palette;
         let detail = entry.detail.as_ref().map(|detail| format!(" {detail}")).unwrap_or_default();

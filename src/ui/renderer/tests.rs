@@ -97,7 +97,6 @@ fn plain_is_readable_in_a_log() {
     warning: ARG V is never used (Dockerfile:3, UnusedArg)
 
     #2 [base 1/2] FROM debian
-    #2 …
 
     #3 [build 1/3] RUN make
     #3 CACHED
@@ -106,14 +105,9 @@ fn plain_is_readable_in_a_log() {
     #4 0.050 one
     #4 0.150 two
     #4 0.150 drei 日本
-    #4 …
-
-    #2 [base 1/2] FROM debian
     #2 sha256:0123abcd 20MB / 20MB 3.0s done
     #2 DONE 3.1s
     a word beside
-
-    #4 [build 2/3] RUN make test
     #4 3.250 no newline
     #4 ERROR: process "/bin/sh -c make test" did not complete: exit code: 2
 

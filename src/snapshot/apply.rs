@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::io::{self, Read, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use rustix::fs::FileType;
 use rustix::io::Errno;
@@ -29,7 +30,7 @@ pub(super) struct Applier<'a> {
     /// Owner of everything, instead of the archive's.
     owner: Option<(u32, u32)>,
     /// The parent of the last entry: most entries share it with the one before.
-    parent: Option<(PathBuf, Folder)>,
+    parent: Option<(PathBuf, Rc<Folder>)>,
     /// Times of directories, set at the end, by path in the tree.
     times: BTreeMap<PathBuf, (i64, u32)>,
     /// Directories no entry was seen of, by path in the tree.
@@ -80,12 +81,12 @@ impl<'a> Applier<'a> {
     }
 
     /// The directory `path` (below the base), made if it is missing; and where it really is.
-    pub(super) fn directory(&mut self, path: &Path) -> Result<Folder> {
+    pub(super) fn directory(&mut self, path: &Path) -> Result<Rc<Folder>> {
         let path = self.base.join(path);
         if let Some((known, folder)) = &self.parent
             && *known == path
         {
-            return folder.duplicate().map_err(self.fail("open directory", &path));
+            return Ok(Rc::clone(folder));
         }
         let folder = match self.tree.folder(&path) {
             Err(Errno::NOENT) => self.make_parents(&path)?,
@@ -95,8 +96,8 @@ impl<'a> Applier<'a> {
             let time = folder.node().map_err(self.fail("look at", &path))?.mtime;
             self.times.insert(path.clone(), time);
         }
-        let keep = folder.duplicate().map_err(self.fail("open directory", &path))?;
-        self.parent = Some((path, keep));
+        let folder = Rc::new(folder);
+        self.parent = Some((path, Rc::clone(&folder)));
         Ok(folder)
     }
 

@@ -40,7 +40,13 @@ pub(super) fn content(source: &mut File, target: &mut File, size: u64) -> Result
         match rustix::fs::copy_file_range(&*source, None, &*target, None, 1 << 30) {
             Ok(0) if copied == 0 => return plain(source, target),
             Ok(0) => return Ok(copied),
-            Ok(count) => copied += count as u64,
+            Ok(count) => {
+                copied += count as u64;
+                // What is added meanwhile is not of this copy.
+                if copied >= size {
+                    return Ok(copied);
+                }
+            }
             Err(Errno::INTR) => {}
             Err(Errno::XDEV | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL | Errno::PERM)
                 if copied == 0 =>

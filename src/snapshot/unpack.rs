@@ -12,7 +12,6 @@ use rustix::io::Errno;
 use crate::base::{DiffId, Digest, Hasher};
 use crate::oci::layer::{self, Entry, Kind, Reader, WHITEOUT_PREFIX, Whiteout};
 use crate::snapshot::apply::Applier;
-use crate::snapshot::folder::Folder;
 use crate::snapshot::rooted::Rooted;
 use crate::snapshot::{Error, Result};
 
@@ -118,7 +117,7 @@ impl Unpacking<'_> {
             // aufs: its own bookkeeping, `.wh..wh.plnk` and such.
             return Ok(());
         }
-        let folder: Folder = self.applier.directory(Path::new(OsStr::from_bytes(directory)))?;
+        let folder = self.applier.directory(Path::new(OsStr::from_bytes(directory)))?;
         let os = OsStr::from_bytes(name);
         let path = Path::new(OsStr::from_bytes(directory)).join(os);
         let fail = |e: Errno| mark_error(&path, e);

@@ -4,5 +4,6 @@
 
 mod dockerfile;
 mod evaluate;
+mod layers;
 mod template;
 mod yaml;

@@ -237,11 +237,11 @@ fn hints(error: &Error) -> Vec<String> {
             "anonymous users are limited first: log in with `lap cr login {host}`, or read through a mirror"
         )],
         Error::Untrusted(_) => vec![format!(
-            "if you trust {host}, name the certificate of its authority in SSL_CERT_FILE, or allow the host as an \
-             insecure registry"
+            "if you trust {host}, name the certificate of its authority with --ca-file FILE, or accept any with \
+             --insecure {host}"
         )],
         Error::Unavailable(_) if looks_like_plain_http(story) => {
-            vec![format!("{host} seems to speak plain http: allow it as an insecure registry")]
+            vec![format!("{host} seems to speak plain http: allow that with --insecure {host}")]
         }
         Error::Local(_) => match &story.cause {
             Cause::Io(e) if matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {

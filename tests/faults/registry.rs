@@ -1,7 +1,7 @@
 //! A registry that breaks in every way we know, in front of a good one: 300 seeded runs of push and pull, none of which
 //! may give wrong bytes or hang.
 //!
-//! Each run has a front of its own (a small HTTP proxy on a stream that may be reset after any byte) with faults chosen
+//! Each run has a front of its own (a small HTTP proxy whose streams are reset before or amid an answer, and amid an upload) with faults chosen
 //! by the run's number. To repeat one run: `LAP_FAULT_SEED=17 cargo test --test faults`.
 
 use std::io;

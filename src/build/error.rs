@@ -50,6 +50,14 @@ pub enum Error {
     /// What a step ran ended with an error.
     #[error("{0}")]
     Workload(Box<Failure>),
+    /// An output could not be written.
+    #[error("write the output {output}")]
+    Output {
+        /// Kind and destination.
+        output: String,
+        /// Why.
+        source: Box<Failure>,
+    },
     /// Somebody asked to stop.
     #[error("the build was cancelled")]
     Cancelled,
@@ -126,6 +134,7 @@ impl From<Error> for Failure {
                     None => failure,
                 }
             }
+            Error::Output { output, source } => source.while_doing(format!("write the output {output}")),
             Error::Workload(failure) => *failure,
             Error::Cancelled => Failure::new(Kind::Cancelled, "the build was cancelled"),
             Error::Language(error) => error.into(),

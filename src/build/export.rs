@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::base::Platform;
+use crate::base::{Failure, Platform};
 use crate::build::execute::{World, unpacked};
 use crate::build::transfer::{PushRequest, push};
 use crate::build::{Built, Doors, Error, ExportedOutput, Output, UnpackedLayers, blocking};
@@ -42,19 +42,44 @@ pub async fn export(
         Ok(_) => task.finish(Outcome::Done, None),
         Err(e) => task.finish(Outcome::Failed(e.to_string()), None),
     }
-    written
+    written.map_err(|e| match e {
+        Error::Cancelled => Error::Cancelled,
+        other => Error::Output { output: shown(output), source: Box::new(unwritten(other, output)) },
+    })
+}
+
+/// A full disk behind an output is another one than the store's.
+fn unwritten(error: Error, output: &Output) -> Failure {
+    let failure = Failure::from(error);
+    let full = failure.causes().iter().any(|cause| cause.contains("No space left on device"));
+    match destination(output) {
+        Some(path) if full && failure.hints().is_empty() => {
+            failure.hint(format!("free space on the file system that holds {}", path.display()))
+        }
+        _ => failure,
+    }
+}
+
+fn destination(output: &Output) -> Option<&Path> {
+    match output {
+        Output::Local { destination } => Some(destination),
+        Output::Oci { destination, .. } | Output::Docker { destination } | Output::Tar { destination } => {
+            destination.as_deref()
+        }
+        Output::Registry { .. } | Output::CacheOnly => None,
+    }
 }
 
 fn shown(output: &Output) -> String {
-    let (kind, destination) = match output {
-        Output::Registry { .. } => ("registry", None),
-        Output::Oci { destination, .. } => ("oci", destination.as_deref()),
-        Output::Docker { destination } => ("docker", destination.as_deref()),
-        Output::Local { destination } => ("local", Some(destination.as_path())),
-        Output::Tar { destination } => ("tar", destination.as_deref()),
-        Output::CacheOnly => ("cache only", None),
+    let kind = match output {
+        Output::Registry { .. } => "registry",
+        Output::Oci { .. } => "oci",
+        Output::Docker { .. } => "docker",
+        Output::Local { .. } => "local",
+        Output::Tar { .. } => "tar",
+        Output::CacheOnly => "cache only",
     };
-    match destination {
+    match destination(output) {
         Some(path) => format!("{kind} {}", path.display()),
         None => kind.to_owned(),
     }

@@ -16,3 +16,4 @@ mod kills;
 mod lab;
 mod sandbox;
 mod stage;
+mod tree;

@@ -105,7 +105,10 @@ fn line(instruction: &Instruction, escape: char) -> String {
     if let Command::Onbuild(onbuild) = &instruction.command {
         let bodies: usize = instruction.heredocs.iter().map(|h| h.body.len() + h.name.len() + 1).sum();
         let text = onbuild.text.get(..onbuild.text.len().saturating_sub(bodies)).unwrap_or(&onbuild.text);
-        return format!("ONBUILD {text}");
+        // A line that began with an odd blank kept its keyword in the text: only behind a continuation can it do so.
+        let odd =
+            text.trim_start().get(.."ONBUILD".len()).is_some_and(|word| word.eq_ignore_ascii_case("ONBUILD"));
+        return if odd { format!("{escape}\n{text}") } else { format!("ONBUILD {text}") };
     }
     if instruction.text.contains("<<") {
         return instruction.text.clone();

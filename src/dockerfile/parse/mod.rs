@@ -10,6 +10,8 @@ mod instruction;
 pub(super) mod mount;
 mod onbuild;
 mod run;
+#[cfg(test)]
+mod tests;
 
 pub(super) use onbuild::parse_trigger;
 

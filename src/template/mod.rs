@@ -11,6 +11,7 @@
 
 mod ast;
 mod builtin;
+pub mod certificates;
 mod door;
 mod error;
 mod exec;
@@ -20,9 +21,11 @@ mod lex;
 mod number;
 mod parse;
 mod quote;
+mod sprig;
 mod values;
 
 pub use door::{Closed, Door, Question};
 pub use error::{Error, ExecError, Fault, Frame};
 pub use exec::{Caller, MissingKey, Session, Templates};
 pub use function::{Function, Functions, Run};
+pub use sprig::{Constraints, Version, WARNING_END, WARNING_START, without_no_value};

@@ -168,8 +168,8 @@ pub(super) fn parse_int(text: &str) -> Option<i64> {
     if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
 }
 
-/// Go's `strconv.ParseFloat(text, 64)` for finite results: decimal and hexadecimal floats, underscores only with a
-/// base prefix, `inf` and `nan` too.
+/// Go's `strconv.ParseFloat(text, 64)` for finite results: decimal and hexadecimal floats, underscores between
+/// digits, `inf` and `nan` too.
 pub(super) fn parse_float(text: &str) -> Option<f64> {
     let (sign, body) = match text.as_bytes().first()? {
         b'-' => (-1.0, &text[1..]),
@@ -186,11 +186,13 @@ pub(super) fn parse_float(text: &str) -> Option<f64> {
     if let Some(hex) = lower.strip_prefix("0x") {
         return underscores_ok(&lower).then(|| hex_float(&hex.replace('_', ""))).flatten().map(|f| sign * f);
     }
-    if lower.contains('_')
-        || !lower.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'+' | b'-'))
-    {
+    if !lower.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'+' | b'-' | b'_')) {
         return None;
     }
+    if lower.contains('_') && !underscores_ok(&lower) {
+        return None;
+    }
+    let lower = lower.replace('_', "");
     lower.parse::<f64>().ok().filter(|f| f.is_finite()).map(|f| sign * f)
 }
 

@@ -9,7 +9,7 @@ use super::super::values;
 use super::Caller;
 use super::eval::Use;
 use super::state::{At, Form, Result, Slot, State};
-use crate::yaml::{IntKind, Kind, List, ListKind, Map, MapKind, Object, Param, Value};
+use crate::yaml::{IntKind, Kind, List, ListKind, Map, MapKind, Object, Param, UintKind, Value};
 
 /// What is called.
 pub(super) enum Callee<'t> {
@@ -144,6 +144,10 @@ impl<'t> State<'t, '_, '_> {
             (Param::Float, OperandKind::Number(n)) if n.float.is_some() => {
                 return Ok(Value::Float(n.float.unwrap_or_default()));
             }
+            (Param::Named("uint32"), OperandKind::Number(n)) if n.uint.is_some() => {
+                return Ok(Value::Uint(n.uint.unwrap_or_default() & 0xffff_ffff, UintKind::Uint32));
+            }
+            (Param::Named("uint32"), _) => "expected unsigned integer",
             (Param::Bool, _) => "expected bool",
             (Param::Str, _) => "expected string",
             (Param::Int | Param::Int64, _) => "expected integer",
@@ -183,6 +187,7 @@ impl<'t> State<'t, '_, '_> {
             {
                 Ok(Value::List(list))
             }
+            (Param::Named("uint32"), value @ Value::Uint(_, UintKind::Uint32)) => Ok(value),
             (Param::Named(name), Value::Object(object)) if fits(&*object, name) => Ok(Value::Object(object)),
             _ => self.error(format!("wrong type for value; expected {}; got {got}", param.type_name())),
         }

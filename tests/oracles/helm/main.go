@@ -64,6 +64,9 @@ func main() {
 	language := open(dir, "template/language.jsonl")
 	languageCases(language.put)
 	language.close()
+	functions := open(dir, "template/functions.jsonl")
+	sprigCases(functions.put)
+	functions.close()
 	if err := os.WriteFile(filepath.Join(dir, "template/data.json"), []byte(dataJSON+"\n"), 0o644); err != nil {
 		panic(err)
 	}

@@ -276,8 +276,9 @@ impl Snapshots {
         scratch::clean(&self.0.root.join("scratch"))
     }
 
-    /// Makes everything durable. Without it a power failure (not a kill) costs the layers written since the last time:
-    /// they are noticed and dropped by the next [`Snapshots::open`].
+    /// Makes everything durable. Without it a power failure (not a kill) may cost layers written since the last time:
+    /// the first [`Snapshots::open`] after it looks at each and drops those that are damaged, and those that were unpacked
+    /// from archives, whose blobs give them again.
     ///
     /// # Errors
     /// If writing back fails.
@@ -307,7 +308,9 @@ impl Snapshots {
         let _alone = FileLock::wait(self.0.root.join("damaged.lock"), Sharing::Exclusive)?;
         for entry in fs::read_dir(&self.0.root)?.iter().filter(|entry| stale(entry)) {
             for mark in fs::read_dir(entry.path())? {
-                self.discard(&self.0.root.join("layers").join(mark.file_name()))?;
+                if !self.is_whole(&mark.file_name().to_string_lossy()) {
+                    self.discard(&self.0.root.join("layers").join(mark.file_name()))?;
+                }
             }
             scratch::remove_tree(&entry.path())?;
         }
@@ -316,6 +319,13 @@ impl Snapshots {
             self.discard(&entry.path())?;
         }
         Ok(())
+    }
+
+    /// Whether the layer in the folder `name` still gives the archive it was made as. One that was unpacked cannot be
+    /// asked; its blob gives it again.
+    fn is_whole(&self, name: &str) -> bool {
+        let layer = name.replacen('-', ":", 1).parse::<DiffId>();
+        layer.is_ok_and(|layer| self.write_tar(&layer, std::io::sink()).is_ok())
     }
 
     /// Says that a tree of this process stands on the layers, until dropped.

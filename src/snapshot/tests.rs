@@ -340,6 +340,13 @@ fn orphans_are_found_and_damaged_layers_dropped() {
         let kept = unpack(&store, &[file("a", b"a")], &[]);
         store.sync().unwrap();
         let lost = unpack(&store, &[file("b", b"b")], &[]);
+        let made = |content: &str| {
+            let mut writable = store.writable(&[]).unwrap();
+            fs::write(writable.mounted().unwrap().join("made"), content).unwrap();
+            writable.commit(&DiffOptions::default()).unwrap().diff_id
+        };
+        let (whole, damaged) = (made("whole"), made("damaged"));
+        fs::write(store.tree(&damaged).join("made"), "").unwrap();
         let held = store.scratch().unwrap();
         let orphan = store.root().join("scratch/orphan");
         fs::create_dir_all(orphan.join("layer/fs")).unwrap();
@@ -352,6 +359,7 @@ fn orphans_are_found_and_damaged_layers_dropped() {
         fs::rename(store.root().join(marks), store.root().join("unsynced-before")).unwrap();
         let again = Snapshots::open(folder.path(), Choice::Copy).unwrap();
         assert!(again.contains(&kept) && !again.contains(&lost));
+        assert!(again.contains(&whole) && !again.contains(&damaged));
         assert!(matches!(again.remove(&kept), Err(Error::Busy { .. })));
         drop(store);
         let view = again.view(std::slice::from_ref(&kept)).unwrap();

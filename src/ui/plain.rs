@@ -22,7 +22,14 @@ pub(super) struct Plain {
     /// The task whose name stands above the next line.
     current: Option<TaskId>,
     written: bool,
-    told: BTreeMap<(TaskId, String), Duration>,
+    told: BTreeMap<(TaskId, String), Told>,
+}
+
+/// When a transfer was last told of, and whether it was done then.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    at: Duration,
+    done: bool,
 }
 
 impl Plain {
@@ -56,12 +63,14 @@ impl Plain {
     fn transfer(&mut self, task: TaskId, item: &str, out: &mut dyn Write) -> io::Result<()> {
         let Some(entry) = self.board.entry(task) else { return Ok(()) };
         let Some(item) = entry.items.iter().find(|known| known.name == item) else { return Ok(()) };
-        let last = self.told.get(&(task, item.name.clone())).copied().unwrap_or(item.began);
-        if !item.is_done() && item.moved.saturating_sub(last) < TRANSFER_EVERY {
+        let key = (task, item.name.clone());
+        let told = self.told.get(&key).copied();
+        let early = item.moved.saturating_sub(told.map_or(item.began, |told| told.at)) < TRANSFER_EVERY;
+        if told.is_some_and(|told| told.done) || (early && !item.is_done()) {
             return Ok(());
         }
-        let (line, key, moved) = (item_line(entry, item), (task, item.name.clone()), item.moved);
-        self.told.insert(key, moved);
+        let line = item_line(entry, item);
+        self.told.insert(key, Told { at: item.moved, done: item.is_done() });
         writeln!(out, "{line}")
     }
 

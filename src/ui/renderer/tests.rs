@@ -65,6 +65,7 @@ fn story() -> Vec<Event> {
         log(4, "one\ntw", 100),
         log(4, "o\n\x1b[31mdrei 日本\x1b[0m\r\n", 200),
         progress(2, "sha256:0123abcd", 20_000_000, 20_000_000, 3_000),
+        progress(2, "sha256:0123abcd", 20_000_000, 20_000_000, 3_001),
         Event::Warned(unused),
         finished(2, Outcome::Done, 3_100),
         log(4, "no newline", 3_200),

@@ -58,10 +58,22 @@ pub fn source<'a>(root: &'a Path, ignore: &ignore::Matcher, filter: &'a tree::Fi
 /// What `.dockerignore` shows of a path.
 pub fn shows(ignore: &ignore::Matcher, path: &[u8], directory: bool) -> Verdict {
     let text = String::from_utf8_lossy(path);
-    if !ignore.excludes(&text) {
+    if !hides(ignore, &text) {
         return Verdict::Keep;
     }
     if directory && ignore.may_include_below(&text) { Verdict::Descend } else { Verdict::Drop }
+}
+
+/// Whether a walk from the context's root, as BuildKit's, finds the path hidden: with `!` patterns that may differ from
+/// what the path alone would say.
+fn hides(ignore: &ignore::Matcher, path: &str) -> bool {
+    let mut parent = ignore::Parent::default();
+    let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+    let mut hidden = false;
+    for end in ends {
+        (hidden, parent) = ignore.enter(&parent, &path[..end]);
+    }
+    hidden
 }
 
 /// The patterns of a COPY.
@@ -102,7 +114,7 @@ pub fn missing(error: snapshot::Error, step: &Step, ignore: &ignore::Matcher, ro
     };
     let written = path.trim_start_matches('/');
     let not_found = Error::definition(&step.span, format!("{path:?}: not found in the build context"));
-    if ignore.excludes(written) && root.join(written).exists() {
+    if hides(ignore, written) && root.join(written).exists() {
         return not_found.hint(format!("{written} is there, but .dockerignore hides it"));
     }
     match similar(root, written) {

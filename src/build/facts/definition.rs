@@ -112,7 +112,7 @@ fn read_ignore(dockerfile: &Path, context: &Path) -> Result<ignore::Matcher, Err
         match fs::read_limited(&path, LARGEST_IGNORE_FILE) {
             Ok(bytes) => {
                 let name = shown(&path, context);
-                return ignore::Matcher::read(&bytes).map_err(|e| Error::input(format!("read {name}: {e}")));
+                return Ok(ignore::Matcher::of_file(&SourceFile::new(name, bytes))?);
             }
             Err(e) if e.is_not_found() => {}
             Err(e) => return Err(e.into()),

@@ -193,7 +193,10 @@ fn change(root: &Path) {
     std::fs::set_permissions(root.join("bin/suid"), std::fs::Permissions::from_mode(0o6755)).unwrap();
     // Opened for writing and left alone: copied up, not changed.
     drop(std::fs::OpenOptions::new().append(true).open(root.join("touched")).unwrap());
-    drop(std::os::unix::net::UnixListener::bind(root.join("socket")).unwrap());
+    // By way of a descriptor: the address of a socket holds few bytes.
+    let folder = fs::open(root).unwrap();
+    let address = format!("/proc/self/fd/{}/socket", std::os::fd::AsRawFd::as_raw_fd(&folder));
+    drop(std::os::unix::net::UnixListener::bind(address).unwrap());
     put("temporary", "t");
     fs::remove_file(root.join("temporary")).unwrap();
     for directory in ["d", "d/sub", "replaced", "file-to-dir", "file-to-dir/in", "bin"] {

@@ -1,10 +1,12 @@
 //! Copying into a tree.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ffi::OsStr;
+use std::ffi::{CString, OsStr};
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::io::Errno;
 
@@ -17,6 +19,11 @@ use crate::snapshot::folder::{Folder, Node, os};
 use crate::snapshot::rooted::Rooted;
 use crate::snapshot::tree::{Source, join};
 use crate::snapshot::{Error, Result, transfer};
+
+/// So many sibling directories are worth threads.
+const SPLIT: usize = 4;
+/// Threads of one copy: more than processors, because they wait for the file system.
+const WORKERS: usize = 8;
 
 /// Something to copy.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +78,8 @@ pub struct Copied {
 pub fn copy(cx: &Context, request: &CopyRequest<'_>) -> Result<Copied> {
     let source = Rooted::open(request.source.root)?;
     let target = Target::new(request.root, request.owner, request.created)?;
-    let mut copier = Copier { cx, request, source, target, links: HashMap::new(), copied: Copied::default() };
+    let mut copier =
+        Copier { cx, request, source, target, links: Arc::default(), copied: Copied::default(), alone: true };
     for item in request.items {
         copier.item(item)?;
     }
@@ -92,13 +100,16 @@ pub fn make_directory(root: &Path, path: &[u8], owner: Ownership, created: i64) 
     Ok(made)
 }
 
+/// Seconds and nanoseconds by place.
+type Times = BTreeMap<PathBuf, (i64, u32)>;
+
 /// The tree that is copied into.
 struct Target {
     tree: Rooted,
     owner: Option<Ownership>,
     created: i64,
     /// Times of directories to be set at the end.
-    times: BTreeMap<PathBuf, (i64, u32)>,
+    times: Times,
 }
 
 impl Target {
@@ -180,9 +191,11 @@ struct Copier<'a> {
     request: &'a CopyRequest<'a>,
     source: Rooted,
     target: Target,
-    /// First copies of files with several names.
-    links: HashMap<(u64, u64), PathBuf>,
+    /// First copies of files with several names. Held while such a file is made: whoever finds a name may link to it.
+    links: Arc<Mutex<HashMap<(u64, u64), PathBuf>>>,
     copied: Copied,
+    /// Whether no other copier works on the same tree.
+    alone: bool,
 }
 
 /// Something in the source.
@@ -304,13 +317,77 @@ impl Copier<'_> {
     fn contents(&mut self, from: &Folder, path: &[u8], to: &Folder, place: &Path) -> Result<()> {
         let shown = self.source.show(Path::new(OsStr::from_bytes(path)));
         let entries = self.request.source.list(from, path).map_err(|e| Error::system("list", shown, e))?;
-        for (name, node) in entries {
+        let (folders, files): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(_, node)| node.is_dir());
+        for (name, node) in files {
             let path = join(path, name.as_bytes());
             let seen = Seen { folder: from, name: os(&name), node: &node, path: &path };
-            let place = place.join(os(&name));
-            if node.is_dir() { self.nested(&seen, to, &place)? } else { self.entry(&seen, to, &place)? }
+            self.entry(&seen, to, &place.join(os(&name)))?;
+        }
+        if self.alone && folders.len() >= SPLIT {
+            return self.split(&folders, (from, path), (to, place));
+        }
+        for (name, node) in &folders {
+            let path = join(path, name.as_bytes());
+            let seen = Seen { folder: from, name: os(name), node, path: &path };
+            self.nested(&seen, to, &place.join(os(name)))?;
         }
         Ok(())
+    }
+
+    /// Copies sibling directories at once. Making files waits for the file system far more than for a processor, and
+    /// it waits per directory.
+    fn split(
+        &mut self,
+        folders: &[(CString, Node)],
+        (from, path): (&Folder, &[u8]),
+        (to, place): (&Folder, &Path),
+    ) -> Result<()> {
+        self.target.keep_time(to, place)?;
+        let around = self.target.times.get(place).copied();
+        let next = AtomicUsize::new(0);
+        let work = || -> Result<(Times, Copied)> {
+            let mut copier = self.beside()?;
+            copier.target.times.extend(around.map(|time| (place.to_owned(), time)));
+            while let Some((name, node)) = folders.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let path = join(path, name.as_bytes());
+                let seen = Seen { folder: from, name: os(name), node, path: &path };
+                copier.nested(&seen, to, &place.join(os(name))).inspect_err(|_| {
+                    next.store(folders.len(), Ordering::Relaxed);
+                })?;
+            }
+            copier.target.times.remove(place);
+            Ok((copier.target.times, copier.copied))
+        };
+        let parts = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..WORKERS.min(folders.len())).map(|_| scope.spawn(work)).collect();
+            let stopped = || Error::system("copy", place, Errno::IO);
+            workers
+                .into_iter()
+                .map(|worker| worker.join().unwrap_or_else(|_| Err(stopped())))
+                .collect::<Vec<_>>()
+        });
+        for part in parts {
+            let (times, copied) = part?;
+            self.target.times.extend(times);
+            self.copied.files += copied.files;
+            self.copied.bytes += copied.bytes;
+            self.copied.warnings.extend(copied.warnings);
+        }
+        self.copied.warnings.sort();
+        Ok(())
+    }
+
+    /// Another copier on the same trees.
+    fn beside(&self) -> Result<Self> {
+        Ok(Self {
+            cx: self.cx,
+            request: self.request,
+            source: Rooted::open(self.request.source.root)?,
+            target: Target::new(self.request.root, self.request.owner, self.request.created)?,
+            links: Arc::clone(&self.links),
+            copied: Copied::default(),
+            alone: false,
+        })
     }
 
     /// A directory below the top one.
@@ -341,19 +418,23 @@ impl Copier<'_> {
         self.clear(to, place, seen.path)?;
         let name = place.file_name().unwrap_or_default();
         let node = seen.node;
-        if node.links > 1 {
-            if let Some(first) = self.links.get(&node.inode) {
+        let links = Arc::clone(&self.links);
+        let mut links = (node.links > 1).then(|| links.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(links) = &mut links {
+            if let Some(first) = links.get(&node.inode) {
                 let parent = self.target.tree.folder(first.parent().unwrap_or(Path::new("")));
                 let linked = parent.and_then(|parent| {
                     to.make_hardlink(name, &parent, first.file_name().unwrap_or_default())
                 });
                 return linked.map_err(self.target.fail("link", place));
             }
-            self.links.insert(node.inode, place.to_owned());
+            links.insert(node.inode, place.to_owned());
         }
         match transfer::make_like((seen.folder, seen.name, node), (to, name)) {
             Err(Errno::PERM) if !node.is_file() && !node.is_link() => {
-                self.links.remove(&node.inode);
+                if let Some(links) = &mut links {
+                    links.remove(&node.inode);
+                }
                 let warning = format!("left out {}: device nodes cannot be made here", place.display());
                 self.copied.warnings.push(warning);
                 return Ok(());
@@ -377,7 +458,7 @@ impl Copier<'_> {
             }
             Some(_) => {
                 // A later source onto the same place: the names made so far are not its own.
-                self.links.retain(|_, first| first != place);
+                self.links.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, first| first != place);
                 folder.remove(name).map_err(self.target.fail("replace", place))
             }
         }

@@ -28,6 +28,9 @@ const TABLES: &str = "
         hash BLOB, PRIMARY KEY (tree, path)
     ) WITHOUT ROWID;";
 
+/// Tries to open while others open for the first time, and the time between two of them.
+const OPENINGS: usize = 500;
+const BETWEEN_OPENINGS: Duration = Duration::from_millis(10);
 /// How long one process waits for another's transaction.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -78,7 +81,19 @@ impl Database {
         }
     }
 
+    /// Switching to the write-ahead log does not wait for others who do the same; so this does.
     fn open(&self) -> rusqlite::Result<Connection> {
+        let busy = |e: &rusqlite::Error| e.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy);
+        for _ in 0..OPENINGS {
+            match self.open_once() {
+                Err(e) if busy(&e) => std::thread::sleep(BETWEEN_OPENINGS),
+                other => return other,
+            }
+        }
+        self.open_once()
+    }
+
+    fn open_once(&self) -> rusqlite::Result<Connection> {
         let Some(path) = &self.path else {
             let connection = Connection::open_in_memory()?;
             connection.execute_batch(TABLES)?;

@@ -165,10 +165,15 @@ fn two_builds_at_once_share_their_work() {
                     RUN [\"/bin/busybox\", \"sh\", \"-c\", \"/bin/busybox sleep 0.3; /bin/busybox date +%N > /when\"]\n";
         std::fs::write(context.join("Dockerfile"), text).unwrap();
         let children: Vec<_> = (0..4)
-            .map(|_| lab.command(&["image", "build", "-q", "c"]).stdout(Stdio::piped()).spawn().unwrap())
+            .map(|_| {
+                let mut command = lab.command(&["image", "build", "-q", "c"]);
+                command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+            })
             .collect();
         let ids: Vec<_> = children.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
-        assert!(ids.iter().all(|output| output.status.success()));
+        for output in &ids {
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
         assert!(ids.iter().all(|output| output.stdout == ids[0].stdout), "four builds, several results");
     }
 }

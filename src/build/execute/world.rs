@@ -1,6 +1,7 @@
 //! What a running build knows: its inputs, and the trees that are finished.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -53,10 +54,8 @@ impl Tree {
     }
 }
 
-/// A running build.
-pub struct World {
-    /// The services.
-    pub doors: Doors,
+/// What a build runs on, known before its first step.
+pub struct WorldInputs {
     /// What was asked for.
     pub request: Request,
     /// The context, absolute and without links.
@@ -77,53 +76,29 @@ pub struct World {
     pub sources: BTreeMap<DiffId, LayerSource>,
     /// Base images as they are written.
     pub base_names: Vec<String>,
+}
+
+/// A running build: its inputs, and the trees that are finished.
+pub struct World {
+    /// The services.
+    pub doors: Doors,
+    inputs: WorldInputs,
     trees: Vec<OnceLock<Arc<Tree>>>,
 }
 
-/// The inputs of a [`World`].
-pub struct WorldInputs {
-    /// See [`World`].
-    pub request: Request,
-    /// See [`World`].
-    pub context: PathBuf,
-    /// See [`World`].
-    pub ignore: ignore::Matcher,
-    /// See [`World`].
-    pub steps: Vec<Step>,
-    /// See [`World`].
-    pub stages: Vec<Option<Stage>>,
-    /// See [`World`].
-    pub keys: Vec<StepKey>,
-    /// See [`World`].
-    pub facts: Facts,
-    /// See [`World`].
-    pub epoch: i64,
-    /// See [`World`].
-    pub sources: BTreeMap<DiffId, LayerSource>,
-    /// See [`World`].
-    pub base_names: Vec<String>,
+impl Deref for World {
+    type Target = WorldInputs;
+
+    fn deref(&self) -> &WorldInputs {
+        &self.inputs
+    }
 }
 
 impl World {
     /// A build about to run.
     pub fn new(doors: Doors, inputs: WorldInputs) -> Self {
         let trees = inputs.steps.iter().map(|_| OnceLock::new()).collect();
-        let WorldInputs { request, context, ignore, steps, stages, keys, facts, epoch, sources, base_names } =
-            inputs;
-        Self {
-            doors,
-            request,
-            context,
-            ignore,
-            steps,
-            stages,
-            keys,
-            facts,
-            epoch,
-            sources,
-            base_names,
-            trees,
-        }
+        Self { doors, inputs, trees }
     }
 
     /// Takes note of a finished step.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Failure, KeyHasher, Kind, ManifestDigest, Platform, Reference};
 use crate::build::evaluate::BaseRequest;
+use crate::build::transfer::image_manifest;
 use crate::build::{Doors, Error, blocking};
 use crate::content::Store;
 use crate::host::fs;
@@ -121,17 +122,7 @@ fn stored(
 
 async fn remote(cx: &Context, doors: &Doors, request: &BaseRequest) -> Result<BaseImage, Error> {
     let client = doors.registry();
-    let mut pulled = client.manifest(cx, &request.reference).await?;
-    let mut parsed = AnyManifest::parse(pulled.media_type.as_deref(), &pulled.bytes)?;
-    if let AnyManifest::Index(index) = &parsed {
-        let chosen = index.choose(&request.platform)?.digest.digest().clone();
-        pulled = client.manifest(cx, &request.reference.with_digest(chosen)).await?;
-        parsed = AnyManifest::parse(pulled.media_type.as_deref(), &pulled.bytes)?;
-    }
-    let AnyManifest::Image(manifest) = parsed else {
-        let message = format!("{} is an index of indexes", request.reference);
-        return Err(Error::input(message));
-    };
+    let (pulled, manifest) = image_manifest(cx, client, &request.reference, &request.platform).await?;
     let config_bytes = config(cx, client, request, &manifest).await?;
     let image = finished(
         request,

@@ -5,5 +5,5 @@ mod pull;
 mod push;
 
 pub use fetch::{LayerSource, fetch_blob, unpack};
-pub use pull::{PullRequest, pull};
+pub use pull::{PullRequest, image_manifest, pull};
 pub use push::{PushReport, PushRequest, PushedLayer, push};

@@ -4,6 +4,7 @@ use crate::base::{ManifestDigest, Platform, Reference};
 use crate::build::transfer::fetch_blob;
 use crate::build::{Doors, Error, blocking};
 use crate::oci::{AnyManifest, CONFIG_LIMIT, Descriptor, ImageConfig, Manifest};
+use crate::registry::{Client, Pulled};
 use crate::report::{Context, Outcome, TaskKind};
 
 /// What to pull.
@@ -44,6 +45,29 @@ pub async fn pull(cx: &Context, doors: &Doors, request: &PullRequest) -> Result<
     Ok(descriptor)
 }
 
+/// The manifest of the image for the platform, as the registry has it.
+///
+/// # Errors
+/// If the registry has none for the platform, or what comes is not an image.
+pub async fn image_manifest(
+    cx: &Context,
+    client: &Client,
+    reference: &Reference,
+    platform: &Platform,
+) -> Result<(Pulled, Manifest), Error> {
+    let mut pulled = client.manifest(cx, reference).await?;
+    let mut parsed = AnyManifest::parse(pulled.media_type.as_deref(), &pulled.bytes)?;
+    if let AnyManifest::Index(index) = &parsed {
+        let chosen = index.choose(platform)?.digest.digest().clone();
+        pulled = client.manifest(cx, &reference.with_digest(chosen)).await?;
+        parsed = AnyManifest::parse(pulled.media_type.as_deref(), &pulled.bytes)?;
+    }
+    match parsed {
+        AnyManifest::Image(manifest) => Ok((pulled, manifest)),
+        AnyManifest::Index(_) => Err(Error::input(format!("{reference} is an index of indexes"))),
+    }
+}
+
 /// The manifest for the platform, put into the store.
 async fn manifest(
     cx: &Context,
@@ -51,17 +75,8 @@ async fn manifest(
     request: &PullRequest,
 ) -> Result<(Descriptor, Manifest), Error> {
     let task = cx.report.task(TaskKind::Internal, format!("resolve {}", request.reference));
-    let client = doors.registry();
-    let mut pulled = client.manifest(cx, &request.reference).await?;
-    let mut parsed = AnyManifest::parse(pulled.media_type.as_deref(), &pulled.bytes)?;
-    if let AnyManifest::Index(index) = &parsed {
-        let chosen = index.choose(&request.platform)?.digest.digest().clone();
-        pulled = client.manifest(cx, &request.reference.with_digest(chosen)).await?;
-        parsed = AnyManifest::parse(pulled.media_type.as_deref(), &pulled.bytes)?;
-    }
-    let AnyManifest::Image(manifest) = parsed else {
-        return Err(Error::input(format!("{} is an index of indexes", request.reference)));
-    };
+    let (pulled, manifest) =
+        image_manifest(cx, doors.registry(), &request.reference, &request.platform).await?;
     let descriptor = Descriptor::of(manifest.effective_media_type(), &pulled.bytes);
     let digest: ManifestDigest = pulled.digest.clone();
     let store = doors.store().clone();

@@ -4,9 +4,10 @@
 //! |---|---|---|
 //! | what the step is built upon | chain id of the base image, or definition key of the parent step | chain id of all layers below |
 //! | RUN: arguments, environment it sees, working directory, USER, network, heredoc script | yes | yes |
-//! | COPY, ADD: destination, `--chown`, `--chmod`, unpacking, heredocs, source paths | yes | yes |
-//! | COPY from the context | content of the selected files | content of the selected files |
-//! | COPY from a stage or an image | definition key of that stage, or chain id of the image | content of the selected files |
+//! | COPY, ADD: destination, `--chown`, `--chmod`, unpacking, heredocs | yes | yes |
+//! | each read (sources of COPY and ADD, mounts of RUN that show files): its paths | yes | yes |
+//! | a read of a context | content of the selected files | content of the selected files |
+//! | a read of a stage or an image | definition key of that stage, or chain id of the image | content of the selected files |
 //! | WORKDIR: path, USER | yes | yes |
 //! | platform | yes | yes |
 //! | `SOURCE_DATE_EPOCH`, if given | yes | yes |
@@ -15,8 +16,8 @@
 //! The definition key is known before anything runs. The content key is known when the layers below and the files
 //! that are read are; it finds results that a changed but equal input leads to.
 
-use crate::base::{ChainId, ContentHash, KeyHasher, Platform, StepKey};
-use crate::build::step::{Action, Copy, Run, Workdir};
+use crate::base::{ChainId, ContentHash, KeyHasher, StepKey};
+use crate::build::step::{Action, Copy, Read, Run, Step, Workdir};
 
 /// What a step is built upon, as it enters a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,40 +48,31 @@ pub enum Recipe {
     Content,
 }
 
-/// Everything that enters a key beside the action.
+/// Everything that enters a key beside the step itself.
 #[derive(Clone, Debug)]
 pub struct KeyInputs<'a> {
     /// What the step is built upon.
     pub parent: &'a ParentIdentity,
-    /// What it reads, if it is a COPY with source paths.
-    pub source: Option<&'a SourceIdentity>,
-    /// The platform of its stage.
-    pub platform: &'a Platform,
+    /// What the trees that it reads are, one for each read of the step.
+    pub sources: &'a [SourceIdentity],
     /// The time that was asked for, if any.
     pub source_date_epoch: Option<i64>,
 }
 
-/// The key of `action`.
-pub fn step_key(recipe: Recipe, action: &Action, inputs: &KeyInputs<'_>) -> StepKey {
+/// The key of `step`.
+pub fn step_key(recipe: Recipe, step: &Step, inputs: &KeyInputs<'_>) -> StepKey {
     let mut hasher = KeyHasher::new(match recipe {
-        Recipe::Definition => "lapstrake step definition v1",
-        Recipe::Content => "lapstrake step content v1",
+        Recipe::Definition => "lapstrake step definition v2",
+        Recipe::Content => "lapstrake step content v2",
     });
     hash_parent(&mut hasher, "parent", inputs.parent);
-    match inputs.source {
-        None => hasher.field("source", "none"),
-        Some(SourceIdentity::Content(hash)) => hasher.field("source content", hash.as_bytes()),
-        Some(SourceIdentity::Tree(tree)) => {
-            hash_parent(&mut hasher, "source tree", tree);
-            &mut hasher
-        }
-    };
-    hasher.field("platform", inputs.platform.to_string());
+    hash_reads(&mut hasher, &step.reads, inputs.sources);
+    hasher.field("platform", step.platform.to_string());
     match inputs.source_date_epoch {
         None => hasher.field("epoch", ""),
         Some(epoch) => hasher.field("epoch", epoch.to_string()),
     };
-    match action {
+    match &step.action {
         Action::Run(run) => hash_run(&mut hasher, run),
         Action::Copy(copy) => hash_copy(&mut hasher, copy),
         Action::Workdir(workdir) => hash_workdir(&mut hasher, workdir),
@@ -94,6 +86,19 @@ fn hash_parent(hasher: &mut KeyHasher, tag: &str, parent: &ParentIdentity) {
         ParentIdentity::Chain(chain) => hasher.field(tag, format!("chain {chain}")),
         ParentIdentity::Step(key) => hasher.field(tag, format!("step {key}")),
     };
+}
+
+fn hash_reads(hasher: &mut KeyHasher, reads: &[Read], sources: &[SourceIdentity]) {
+    hasher.number("reads", reads.len() as u64);
+    for (read, source) in reads.iter().zip(sources) {
+        match source {
+            SourceIdentity::Content(hash) => {
+                hasher.field("source content", hash.as_bytes());
+            }
+            SourceIdentity::Tree(tree) => hash_parent(hasher, "source tree", tree),
+        }
+        hasher.list("paths", &read.paths).number("wildcards", u64::from(read.wildcards));
+    }
 }
 
 fn hash_run(hasher: &mut KeyHasher, run: &Run) {
@@ -116,7 +121,6 @@ fn hash_copy(hasher: &mut KeyHasher, copy: &Copy) {
     hasher
         .field("action", "copy")
         .number("unpack", u64::from(copy.unpack))
-        .list("paths", &copy.paths)
         .field("destination", &copy.destination)
         .number("documents", copy.documents.len() as u64);
     for document in &copy.documents {
@@ -137,7 +141,8 @@ fn hash_workdir(hasher: &mut KeyHasher, workdir: &Workdir) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::build::step::{From, Network, Script};
+    use crate::base::{SourceFile, Span};
+    use crate::build::step::{ContextIndex, From, Network, Parent, Script, StageIndex};
 
     fn run() -> Run {
         Run {
@@ -151,11 +156,38 @@ mod tests {
     }
 
     fn key(action: Action) -> StepKey {
-        let platform = "linux/amd64".parse().unwrap();
+        key_of(vec![], action)
+    }
+
+    fn key_of(reads: Vec<Read>, action: Action) -> StepKey {
+        let step = Step {
+            stage: StageIndex(0),
+            parent: Parent::Scratch,
+            name: String::new(),
+            origin: String::new(),
+            span: Span::new(&SourceFile::new("Dockerfile", ""), 0..0),
+            platform: "linux/amd64".parse().unwrap(),
+            reads,
+            action,
+        };
         let parent = ParentIdentity::Scratch;
-        let inputs =
-            KeyInputs { parent: &parent, source: None, platform: &platform, source_date_epoch: None };
-        step_key(Recipe::Definition, &action, &inputs)
+        let sources = vec![SourceIdentity::Content(ContentHash::of(b"files")); step.reads.len()];
+        let inputs = KeyInputs { parent: &parent, sources: &sources, source_date_epoch: None };
+        step_key(Recipe::Definition, &step, &inputs)
+    }
+
+    #[test]
+    fn what_is_read_changes_the_key_of_any_step() {
+        let read = |path: &str| Read {
+            from: From::Context(ContextIndex::BUILD),
+            paths: vec![path.into()],
+            wildcards: false,
+        };
+        let runs = [vec![], vec![read("/a")], vec![read("/b")], vec![read("/a"), read("/b")]];
+        let mut keys: Vec<_> = runs.into_iter().map(|reads| key_of(reads, Action::Run(run()))).collect();
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), 4);
     }
 
     #[test]
@@ -193,8 +225,6 @@ mod tests {
         let copy = |chown: Option<&str>| {
             key(Action::Copy(Copy {
                 unpack: false,
-                from: From::Context,
-                paths: vec!["/a".into()],
                 documents: vec![],
                 destination: "/b".into(),
                 chown: chown.map(str::to_owned),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::base::{ChainId, ContentHash, Dag, DiffId, NodeId, StepKey};
 use crate::build::keys::{KeyInputs, ParentIdentity, Recipe, SourceIdentity, step_key};
-use crate::build::step::{Action, BaseIndex, From, Parent, Stage, StageIndex, Step, StepIndex};
+use crate::build::step::{BaseIndex, From, Parent, Read, Stage, StageIndex, Step, StepIndex};
 use crate::stages::Record;
 
 /// What has to be known before anything can be decided.
@@ -15,8 +15,8 @@ use crate::stages::Record;
 pub struct Facts {
     /// The layers of each base image.
     pub bases: Vec<Vec<DiffId>>,
-    /// For each COPY from the context, the content of what it selects.
-    pub context: BTreeMap<StepIndex, ContentHash>,
+    /// For each read of a context, by step and position among its reads, the content of what it selects.
+    pub selections: BTreeMap<(StepIndex, usize), ContentHash>,
     /// The time that was asked for.
     pub source_date_epoch: Option<i64>,
 }
@@ -48,24 +48,14 @@ pub fn definition_keys(steps: &[Step], stages: &[Option<Stage>], facts: &Facts) 
     let mut keys: Vec<StepKey> = Vec::with_capacity(steps.len());
     for (index, step) in steps.iter().enumerate() {
         let parent = identity(step.parent, facts, &keys);
-        let source = match &step.action {
-            Action::Copy(copy) => match copy.from {
-                From::Context => facts.context.get(&StepIndex(index)).copied().map(SourceIdentity::Content),
-                From::Stage(stage) => {
-                    let result = result_of(stages, stage);
-                    Some(SourceIdentity::Tree(identity(result, facts, &keys)))
-                }
-                From::Image(base) => Some(SourceIdentity::Tree(identity(Parent::Image(base), facts, &keys))),
-            },
-            _ => None,
+        let source = |(nth, read): (usize, &Read)| match facts.selections.get(&(StepIndex(index), nth)) {
+            Some(hash) => SourceIdentity::Content(*hash),
+            None => SourceIdentity::Tree(identity(tree_of(stages, read.from), facts, &keys)),
         };
-        let inputs = KeyInputs {
-            parent: &parent,
-            source: source.as_ref(),
-            platform: &step.platform,
-            source_date_epoch: facts.source_date_epoch,
-        };
-        keys.push(step_key(Recipe::Definition, &step.action, &inputs));
+        let sources: Vec<SourceIdentity> = step.reads.iter().enumerate().map(source).collect();
+        let inputs =
+            KeyInputs { parent: &parent, sources: &sources, source_date_epoch: facts.source_date_epoch };
+        keys.push(step_key(Recipe::Definition, step, &inputs));
     }
     keys
 }
@@ -77,6 +67,15 @@ fn identity(parent: Parent, facts: &Facts, keys: &[StepKey]) -> ParentIdentity {
             ChainId::of_layers(&facts.bases[base]).map_or(ParentIdentity::Scratch, ParentIdentity::Chain)
         }
         Parent::Step(StepIndex(step)) => ParentIdentity::Step(keys[step]),
+    }
+}
+
+/// The layers that are read; a context has none.
+fn tree_of(stages: &[Option<Stage>], from: From) -> Parent {
+    match from {
+        From::Scratch | From::Context(_) => Parent::Scratch,
+        From::Stage(stage) => result_of(stages, stage),
+        From::Image(base) => Parent::Image(base),
     }
 }
 
@@ -124,30 +123,23 @@ pub fn plan(
     Plan { keys, verdicts, dag }
 }
 
-/// The trees a step needs: the one it is built upon and the one it copies from.
+/// The trees a step needs: the one it is built upon and those it reads.
 fn needs<'a>(step: &'a Step, stages: &'a [Option<Stage>]) -> impl Iterator<Item = Parent> + 'a {
-    let source = match &step.action {
-        Action::Copy(copy) => match copy.from {
-            From::Stage(stage) if !copy.paths.is_empty() => Some(result_of(stages, stage)),
-            _ => None,
-        },
-        _ => None,
-    };
-    std::iter::once(step.parent).chain(source)
+    std::iter::once(step.parent).chain(step.reads.iter().map(|read| tree_of(stages, read.from)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::SourceFile;
-    use crate::build::step::{Copy, Network, Run};
+    use crate::build::step::{Action, Copy, Network, Run};
     use crate::oci::ImageConfig;
 
     fn step(stage: usize, parent: Parent, action: Action) -> Step {
         let span = crate::base::Span::new(&SourceFile::new("Dockerfile", ""), 0..0);
         let platform = "linux/amd64".parse().unwrap();
         let (name, origin) = (String::new(), String::new());
-        Step { stage: StageIndex(stage), parent, name, origin, span, platform, action }
+        Step { stage: StageIndex(stage), parent, name, origin, span, platform, reads: vec![], action }
     }
 
     fn run(command: &str) -> Action {
@@ -161,11 +153,13 @@ mod tests {
         })
     }
 
-    fn copy_from(stage: usize) -> Action {
+    fn reading(stage: usize) -> Vec<Read> {
+        vec![Read { from: From::Stage(StageIndex(stage)), paths: vec!["/out".into()], wildcards: true }]
+    }
+
+    fn copy() -> Action {
         Action::Copy(Copy {
             unpack: false,
-            from: From::Stage(StageIndex(stage)),
-            paths: vec!["/out".into()],
             documents: vec![],
             destination: "/".into(),
             chown: None,
@@ -178,7 +172,7 @@ mod tests {
         let steps = vec![
             step(0, Parent::Image(BaseIndex(0)), run(first)),
             step(0, Parent::Step(StepIndex(0)), run("make")),
-            step(1, Parent::Scratch, copy_from(0)),
+            Step { reads: reading(0), ..step(1, Parent::Scratch, copy()) },
             step(1, Parent::Step(StepIndex(2)), run("check")),
         ];
         let stage = |result| Some(Stage { image: ImageConfig::default(), result, inherited_history: 0 });

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::base::{Platform, StepKey};
 use crate::build::evaluate::{self, Evaluated, Outline, Parameters};
 use crate::build::execute::{World, WorldInputs, execute, is_whole};
-use crate::build::facts::{BaseImage, Definition, bases, context, definition};
+use crate::build::facts::context::{self, ContextTree};
+use crate::build::facts::{BaseImage, Definition, bases, definition};
 use crate::build::plan::{self, Facts, Plan, Verdict};
 use crate::build::step::{Parent, Stage};
 use crate::build::transfer::{LayerSource, fetch_blob};
@@ -32,21 +33,25 @@ pub async fn run(cx: &Context, doors: &Doors, request: Request) -> Result<Built,
     let configs: Vec<ImageConfig> = found.iter().map(|base| base.config.clone()).collect();
     let Evaluated { steps, stages } = evaluate::evaluate(&file, &outline, &configs, &parameters)?;
     let source_date_epoch = source_date_epoch(&request, &outline)?;
-    let (hashes, steps, ignore) = {
-        let (cx, doors, root) = (cx.clone(), doors.clone(), request.context.clone());
-        blocking(move || Ok((context::read(&cx, &doors, &root, &ignore, &steps)?, steps, ignore))).await?
+    let contexts = vec![ContextTree {
+        title: "the build context".into(),
+        root: fs::canonicalize(&request.context)?,
+        ignore,
+        root_owned: true,
+    }];
+    let (selections, steps, contexts) = {
+        let (cx, doors) = (cx.clone(), doors.clone());
+        blocking(move || Ok((context::read(&cx, &doors, &contexts, &steps)?, steps, contexts))).await?
     };
     let epoch = source_date_epoch.unwrap_or_else(|| newest(&found));
     let layers = configs.iter().map(|config| config.layers().to_vec()).collect();
-    let facts = Facts { bases: layers, context: hashes, source_date_epoch };
+    let facts = Facts { bases: layers, selections, source_date_epoch };
     let keys = plan::definition_keys(&steps, &stages, &facts);
     let known = known_records(doors, &keys, request.no_cache).await?;
     let plan = plan::plan(&steps, &stages, outline.target, keys.clone(), &known);
-    let context = fs::canonicalize(&request.context)?;
     let sources = layer_sources(&found);
     let base_names = outline.bases.iter().map(|base| base.name.clone()).collect();
-    let inputs =
-        WorldInputs { request, context, ignore, steps, stages, keys, facts, epoch, sources, base_names };
+    let inputs = WorldInputs { request, contexts, steps, stages, keys, facts, epoch, sources, base_names };
     let world = Arc::new(World::new(doors.clone(), inputs));
     execute(cx, &world, &plan).await?;
     finish(cx, &world, &outline, &found, &plan).await

@@ -17,6 +17,15 @@ pub struct StageIndex(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct StepIndex(pub usize);
 
+/// Names a tree of files that comes from outside: 0 is the build context, the others have names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct ContextIndex(pub usize);
+
+impl ContextIndex {
+    /// The build context.
+    pub const BUILD: Self = Self(0);
+}
+
 /// What a tree is built upon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Parent {
@@ -43,8 +52,22 @@ pub struct Step {
     pub span: Span,
     /// The platform of its stage.
     pub platform: Platform,
+    /// What it reads beside the tree it is built upon: of a copy in the order of copying, of a RUN one for each mount
+    /// that shows files.
+    pub reads: Vec<Read>,
     /// What to do.
     pub action: Action,
+}
+
+/// Paths in a tree that a step reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// The tree.
+    pub from: From,
+    /// Paths in it, at least one, as BuildKit normalises them: absolute, cleaned, wildcards untouched.
+    pub paths: Vec<String>,
+    /// Whether `*`, `?`, `[` and `\` in `paths` mean something.
+    pub wildcards: bool,
 }
 
 /// What a step does.
@@ -104,16 +127,12 @@ impl Network {
     }
 }
 
-/// COPY or ADD of local sources.
+/// COPY or ADD of what the step reads.
 #[derive(Clone, Debug)]
 pub struct Copy {
     /// Whether local archives are unpacked (ADD).
     pub unpack: bool,
-    /// Which tree the paths are read from.
-    pub from: From,
-    /// Paths in that tree, as BuildKit normalises them: absolute, cleaned, wildcards untouched.
-    pub paths: Vec<String>,
-    /// Files given in the Dockerfile itself, in order, after `paths`.
+    /// Files given in the Dockerfile itself, in order, after what is read.
     pub documents: Vec<Document>,
     /// Absolute destination; a trailing `/` means a directory.
     pub destination: String,
@@ -132,11 +151,13 @@ pub struct Document {
     pub bytes: Vec<u8>,
 }
 
-/// The tree a COPY reads.
+/// A tree that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum From {
-    /// The build context.
-    Context,
+    /// An empty one.
+    Scratch,
+    /// The build context, or a named one.
+    Context(ContextIndex),
     /// The result of another stage.
     Stage(StageIndex),
     /// A base image.

@@ -2,14 +2,14 @@
 
 use crate::build::Error;
 use crate::build::evaluate::remote::Remote;
-use crate::build::evaluate::stage::{Scene, State};
+use crate::build::evaluate::stage::{Made, Scene, State};
 use crate::build::evaluate::{modes, paths, refusal};
-use crate::build::step::{Copy, Document, From};
+use crate::build::step::{Action, ContextIndex, Copy, Document, From, Read};
 use crate::dockerfile::Word;
 use crate::dockerfile::command::{self, Source};
 
 /// Evaluates a COPY and remembers it.
-pub fn copy(scene: &Scene<'_>, state: &mut State, copy: &command::Copy) -> Result<Copy, Error> {
+pub fn copy(scene: &Scene<'_>, state: &mut State, copy: &command::Copy) -> Result<Made, Error> {
     let flags = [("link", copy.link), ("parents", copy.parents), ("exclude", !copy.exclude.is_empty())];
     refuse_flags(scene, &flags)?;
     let parts = Parts {
@@ -24,7 +24,7 @@ pub fn copy(scene: &Scene<'_>, state: &mut State, copy: &command::Copy) -> Resul
 }
 
 /// Evaluates an ADD of local sources and remembers it.
-pub fn add(scene: &Scene<'_>, state: &mut State, add: &command::Add) -> Result<Copy, Error> {
+pub fn add(scene: &Scene<'_>, state: &mut State, add: &command::Add) -> Result<Made, Error> {
     let flags = [
         ("link", add.link),
         ("exclude", !add.exclude.is_empty()),
@@ -39,10 +39,10 @@ pub fn add(scene: &Scene<'_>, state: &mut State, add: &command::Add) -> Result<C
         chmod: add.chmod.as_ref(),
         unpack: add.unpack.unwrap_or(true),
     };
-    let copy = evaluate(scene, state, &parts)?;
+    let made = evaluate(scene, state, &parts)?;
     match &add.checksum {
-        None => Ok(copy),
-        Some(word) if copy.paths.len() == 1 => {
+        None => Ok(made),
+        Some(word) if add.sources.len() == 1 => {
             Err(Error::definition(&word.span, "checksum requires HTTP(S) or Git sources"))
         }
         Some(word) => Err(Error::definition(&word.span, "checksum can't be specified for multiple sources")),
@@ -65,13 +65,13 @@ struct Parts<'a> {
     unpack: bool,
 }
 
-fn evaluate(scene: &Scene<'_>, state: &mut State, parts: &Parts<'_>) -> Result<Copy, Error> {
+fn evaluate(scene: &Scene<'_>, state: &mut State, parts: &Parts<'_>) -> Result<Made, Error> {
     let expand = |word: &Word| scene.expansion.word(word, &state.vars);
     let (mut shown_paths, mut shown_documents) = (String::new(), String::new());
+    let from = scene.sources.get(&0).copied().unwrap_or(From::Context(ContextIndex::BUILD));
+    let mut read = Read { from, paths: Vec::new(), wildcards: true };
     let mut copy = Copy {
         unpack: parts.unpack,
-        from: scene.source.unwrap_or(From::Context),
-        paths: Vec::new(),
         documents: Vec::new(),
         destination: String::new(),
         chown: parts.chown.map(expand).transpose()?.filter(|text| !text.is_empty()),
@@ -83,7 +83,7 @@ fn evaluate(scene: &Scene<'_>, state: &mut State, parts: &Parts<'_>) -> Result<C
                 let text = expand(word)?;
                 refuse_remote(parts.keyword, &text, word)?;
                 shown_paths.push_str(&format!(" {text}"));
-                copy.paths.push(paths::source(&text));
+                read.paths.push(paths::source(&text));
             }
             Source::Inline(file) => {
                 let body = match file.expand {
@@ -107,7 +107,8 @@ fn evaluate(scene: &Scene<'_>, state: &mut State, parts: &Parts<'_>) -> Result<C
         }
     }
     state.remember(format!("{shown}{shown_paths}{shown_documents} {destination} # buildkit"), true);
-    Ok(copy)
+    let reads = if read.paths.is_empty() { Vec::new() } else { vec![read] };
+    Ok(Made { reads, action: Action::Copy(copy) })
 }
 
 fn refuse_remote(keyword: &str, text: &str, word: &Word) -> Result<(), Error> {

@@ -1,5 +1,6 @@
 //! Expansion of the words of a Dockerfile with the variables of a stage.
 
+use crate::base::Span;
 use crate::build::Error;
 use crate::build::evaluate::Vars;
 use crate::dockerfile::{Dockerfile, Expander, Word};
@@ -22,6 +23,14 @@ impl Expansion {
     /// With the word's place.
     pub fn word(&self, word: &Word, vars: &Vars) -> Result<String, Error> {
         Ok(self.expander.word(word, &|name| lookup(vars, name))?.text)
+    }
+
+    /// The value of a text that stands at `span`.
+    ///
+    /// # Errors
+    /// With that place.
+    pub fn text(&self, text: &str, span: &Span, vars: &Vars) -> Result<String, Error> {
+        Ok(self.expander.text(text, &|name| lookup(vars, name)).map_err(|e| e.at(span))?.text)
     }
 
     /// The words that `word` becomes.

@@ -33,6 +33,9 @@ pub enum StageFrom {
     Base(BaseIndex),
 }
 
+/// Where a tree is named: the position of the instruction in its stage, and that of the mount in a RUN (else 0).
+pub type Position = (usize, usize);
+
 /// A stage that the target needs.
 #[derive(Clone, Debug)]
 pub struct OutlinedStage {
@@ -40,8 +43,8 @@ pub struct OutlinedStage {
     pub from: StageFrom,
     /// Its platform.
     pub platform: Platform,
-    /// What the `--from` of its instructions mean, by position of the instruction.
-    pub sources: BTreeMap<usize, From>,
+    /// What the `--from` of its instructions and the `from` of their mounts mean.
+    pub sources: BTreeMap<Position, From>,
 }
 
 /// The outline.
@@ -205,8 +208,8 @@ impl Walk<'_> {
             if let Some(base) = self.file.base_stage(index, &self.froms[index].name) {
                 needed[base.index] = true;
             }
-            for (_, word) in sources(&self.file.stages[index]) {
-                if let StageLookup::Stage(source) = self.file.source_stage(index, &word.text) {
+            for source in sources(&self.file.stages[index]) {
+                if let StageLookup::Stage(source) = self.file.source_stage(index, source.name) {
                     needed[source] = true;
                 }
             }
@@ -230,31 +233,33 @@ impl Walk<'_> {
             (StageFrom::Base(self.base(&name, &platform, &stage.from.image.span)?), platform)
         };
         let mut meant = BTreeMap::new();
-        for (position, word) in sources(stage) {
-            meant.insert(position, self.source(index, word)?);
+        for source in sources(stage) {
+            meant.insert(source.position, self.source(index, &source)?);
         }
         self.stages[index] = Some(OutlinedStage { from, platform, sources: meant });
         Ok(())
     }
 
     /// The tree that `--from` means. Images are asked for the platform of the build, whatever that of the stage is.
-    fn source(&mut self, index: usize, word: &Word) -> Result<From, Error> {
-        match self.file.source_stage(index, &word.text) {
+    fn source(&mut self, index: usize, source: &Named<'_>) -> Result<From, Error> {
+        match self.file.source_stage(index, source.name) {
             StageLookup::Stage(source) => Ok(From::Stage(StageIndex(source))),
             StageLookup::NotBefore(other) => {
                 let message = format!(
-                    "cannot copy from stage {:?}, it needs to be defined before current stage {:?}",
+                    "cannot {} from stage {:?}, it needs to be defined before current stage {:?}",
+                    if source.mount { "mount" } else { "copy" },
                     self.file.stages.get(other).map_or_else(|| other.to_string(), dockerfile::Stage::title),
                     self.file.stages[index].title()
                 );
-                Err(Error::definition(&word.span, message))
+                Err(Error::definition(source.span, message))
             }
-            StageLookup::NotAStage if word.text == "scratch" => {
-                Err(Error::definition(&word.span, "scratch has no files that could be copied"))
+            StageLookup::NotAStage if source.name == "scratch" && source.mount => Ok(From::Scratch),
+            StageLookup::NotAStage if source.name == "scratch" => {
+                Err(Error::definition(source.span, "scratch has no files that could be copied"))
             }
             StageLookup::NotAStage => {
                 let platform = self.parameters.platform.clone();
-                Ok(From::Image(self.base(&word.text, &platform, &word.span)?))
+                Ok(From::Image(self.base(source.name, &platform, source.span)?))
             }
         }
     }
@@ -271,10 +276,34 @@ impl Walk<'_> {
     }
 }
 
-/// The `--from` words of a stage, with the positions of their instructions.
-pub(super) fn sources(stage: &dockerfile::Stage) -> impl Iterator<Item = (usize, &Word)> {
-    stage.instructions.iter().enumerate().filter_map(|(position, instruction)| match &instruction.command {
-        Command::Copy(copy) => copy.from.as_ref().map(|word| (position, word)),
-        _ => None,
+/// A tree that an instruction names.
+pub(super) struct Named<'a> {
+    pub position: Position,
+    /// As written.
+    pub name: &'a str,
+    pub span: &'a Span,
+    /// Whether it is the `from` of a mount.
+    pub mount: bool,
+}
+
+/// The trees that the instructions of a stage name: `COPY --from` and `RUN --mount=…,from=…`.
+pub(super) fn sources(stage: &dockerfile::Stage) -> impl Iterator<Item = Named<'_>> {
+    stage.instructions.iter().enumerate().flat_map(|(position, instruction)| {
+        let (copied, mounts) = match &instruction.command {
+            Command::Copy(copy) => (copy.from.as_ref(), [].as_slice()),
+            Command::Run(run) => (None, run.mounts.as_slice()),
+            _ => (None, [].as_slice()),
+        };
+        let copied = copied.map(move |word| Named {
+            position: (position, 0),
+            name: &word.text,
+            span: &word.span,
+            mount: false,
+        });
+        let mounts = mounts.iter().enumerate().filter_map(move |(nth, flag)| {
+            let name = flag.from.as_deref()?;
+            Some(Named { position: (position, nth), name, span: &flag.word.span, mount: true })
+        });
+        copied.into_iter().chain(mounts)
     })
 }

@@ -1,16 +1,16 @@
 //! RUN: what exactly is executed, and how the history shows it.
 
 use crate::build::Error;
-use crate::build::evaluate::stage::{Scene, State};
+use crate::build::evaluate::stage::{Made, Scene, State};
 use crate::build::evaluate::{paths, refusal};
-use crate::build::step::{Network, Run, Script};
+use crate::build::step::{Action, Network, Run, Script};
 use crate::dockerfile::command::{self, RunScript, Security};
 
 /// Where a heredoc that is a script of its own is shown to the step.
 const SCRIPTS: &str = "/dev/pipes";
 
 /// Evaluates a RUN and remembers it.
-pub fn run(scene: &Scene<'_>, state: &mut State, run: &command::Run) -> Result<Run, Error> {
+pub fn run(scene: &Scene<'_>, state: &mut State, run: &command::Run) -> Result<Made, Error> {
     if !run.mounts.is_empty() {
         return Err(refusal::flag(scene.instruction, "mount"));
     }
@@ -36,7 +36,7 @@ pub fn run(scene: &Scene<'_>, state: &mut State, run: &command::Run) -> Result<R
         return Err(Error::definition(&scene.instruction.span, "RUN: arguments are required"));
     }
     state.remember(format!("RUN {} # buildkit", shown(&args, state)), true);
-    Ok(Run {
+    Ok(Made::alone(Action::Run(Run {
         args,
         env: state.vars.pairs().to_vec(),
         cwd: paths::workdir("/", &state.image.config.working_dir),
@@ -47,7 +47,7 @@ pub fn run(scene: &Scene<'_>, state: &mut State, run: &command::Run) -> Result<R
             command::Network::None => Network::None,
             command::Network::Host => Network::Host,
         },
-    })
+    })))
 }
 
 fn with_shell(state: &State, text: String) -> Vec<String> {

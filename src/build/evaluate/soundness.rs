@@ -1,44 +1,47 @@
 //! What has to hold for the whole file, also for stages that the target does not need.
 
+use crate::base::Span;
 use crate::build::Error;
 use crate::build::evaluate::Vars;
 use crate::build::evaluate::expansion::Expansion;
-use crate::build::evaluate::outline::{reference, sources};
-use crate::dockerfile::{Dockerfile, Stage, StageLookup, Word};
+use crate::build::evaluate::outline::{Named, reference, sources};
+use crate::dockerfile::{Dockerfile, Stage, StageLookup};
 
 /// Checks `--from` and the names of images; `bases` are the names after FROM, expanded, one a stage.
 ///
 /// # Errors
 /// [`Error::Definition`] at the word.
 pub fn check<'a>(file: &Dockerfile, bases: impl Iterator<Item = &'a str>) -> Result<(), Error> {
-    for (_, word) in file.stages.iter().flat_map(sources) {
-        check_source(file, word)?;
+    for source in file.stages.iter().flat_map(sources) {
+        check_source(file, &source)?;
     }
     check_circles(file)?;
     for (stage, base) in file.stages.iter().zip(bases) {
         if file.base_stage(stage.index, base).is_none() && base != "scratch" {
             reference(base, &stage.from.image.span)?;
         }
-        for (_, word) in sources(stage) {
-            if file.source_stage(stage.index, &word.text) == StageLookup::NotAStage {
-                reference(&word.text, &word.span)?;
+        for source in sources(stage) {
+            let image = file.source_stage(stage.index, source.name) == StageLookup::NotAStage;
+            if image && source.name != "scratch" {
+                reference(source.name, source.span)?;
             }
         }
     }
     Ok(())
 }
 
-/// `--from` is a name without variables, or the number of a stage.
-fn check_source(file: &Dockerfile, word: &Word) -> Result<(), Error> {
-    if Expansion::new(file).word(word, &Vars::default())? != word.text {
+/// `--from` is a name without variables (the parser has looked at those of mounts), or the number of a stage.
+fn check_source(file: &Dockerfile, source: &Named<'_>) -> Result<(), Error> {
+    let fixed = |text: &str| Expansion::new(file).text(text, source.span, &Vars::default());
+    if !source.mount && fixed(source.name)? != source.name {
         let message = "variable expansion is not supported for --from, define a new stage with FROM using ARG from \
                        global scope as a workaround";
-        return Err(Error::definition(&word.span, message));
+        return Err(Error::definition(source.span, message));
     }
     let known = file.stages.len();
     let wrong = |number: i64| usize::try_from(number).map_or(true, |number| number >= known);
-    if word.text.parse::<i64>().is_ok_and(wrong) {
-        return Err(Error::definition(&word.span, format!("invalid stage index {}", word.text))
+    if source.name.parse::<i64>().is_ok_and(wrong) {
+        return Err(Error::definition(source.span, format!("invalid stage index {}", source.name))
             .hint(format!("this Dockerfile has the stages 0 to {}", known - 1)));
     }
     Ok(())
@@ -46,7 +49,7 @@ fn check_source(file: &Dockerfile, word: &Word) -> Result<(), Error> {
 
 /// Stages that copy from each other, or from themselves.
 fn check_circles(file: &Dockerfile) -> Result<(), Error> {
-    let leads: Vec<Vec<(usize, &Word)>> = file.stages.iter().map(|stage| leads(file, stage)).collect();
+    let leads: Vec<Vec<(usize, &Span)>> = file.stages.iter().map(|stage| leads(file, stage)).collect();
     let mut seen = vec![false; leads.len()];
     let mut on_path = vec![false; leads.len()];
     for root in 0..leads.len() {
@@ -64,11 +67,11 @@ fn check_circles(file: &Dockerfile) -> Result<(), Error> {
             *next += 1;
             if on_path[source] {
                 let first = path.first().map_or(0, |(_, next)| next - 1);
-                let (_, word) = leads[root][first];
+                let (_, span) = leads[root][first];
                 let root = &file.stages[root];
                 let name = root.name().map_or_else(|| format!("stage-{}", root.index), str::to_owned);
                 let message = format!("circular dependency detected on stage: {name}");
-                return Err(Error::definition(&word.span, message));
+                return Err(Error::definition(span, message));
             }
             if !seen[source] {
                 (seen[source], on_path[source]) = (true, true);
@@ -79,11 +82,11 @@ fn check_circles(file: &Dockerfile) -> Result<(), Error> {
     Ok(())
 }
 
-/// The stages that a stage copies from, earlier or not.
-fn leads<'a>(file: &Dockerfile, stage: &'a Stage) -> Vec<(usize, &'a Word)> {
-    let meant = |word: &Word| match file.source_stage(stage.index, &word.text) {
-        StageLookup::Stage(source) | StageLookup::NotBefore(source) => Some(source),
+/// The stages that a stage reads, earlier or not.
+fn leads<'a>(file: &Dockerfile, stage: &'a Stage) -> Vec<(usize, &'a Span)> {
+    let meant = |named: Named<'a>| match file.source_stage(stage.index, named.name) {
+        StageLookup::Stage(source) | StageLookup::NotBefore(source) => Some((source, named.span)),
         StageLookup::NotAStage => None,
     };
-    sources(stage).filter_map(|(_, word)| meant(word).map(|source| (source, word))).collect()
+    sources(stage).filter_map(meant).collect()
 }

@@ -1,5 +1,7 @@
 //! Walking the instructions of the needed stages.
 
+use std::collections::BTreeMap;
+
 use crate::base::Platform;
 use crate::build::Error;
 use crate::build::evaluate::expansion::Expansion;
@@ -7,7 +9,7 @@ use crate::build::evaluate::{
     DEFAULT_PATH, Outline, OutlinedStage, Parameters, StageFrom, Vars, config, copying, paths, refusal,
     running,
 };
-use crate::build::step::{Action, From, Parent, Stage, StageIndex, Step, StepIndex, Workdir};
+use crate::build::step::{Action, From, Parent, Read, Stage, StageIndex, Step, StepIndex, Workdir};
 use crate::dockerfile::{self, Command, Dockerfile, Instruction};
 use crate::oci::{History, ImageConfig};
 
@@ -150,8 +152,21 @@ pub(super) struct Scene<'a> {
     pub globals: &'a Vars,
     pub expansion: Expansion,
     pub instruction: &'a Instruction,
-    /// What `--from` means, if the instruction has one.
-    pub source: Option<From>,
+    /// What the `--from` of the instruction and the `from` of its mounts mean, by position of the mount (else 0).
+    pub sources: BTreeMap<usize, From>,
+}
+
+/// An instruction that makes a layer.
+pub(super) struct Made {
+    pub reads: Vec<Read>,
+    pub action: Action,
+}
+
+impl Made {
+    /// One that reads nothing beside the tree it is built upon.
+    pub fn alone(action: Action) -> Self {
+        Self { reads: Vec::new(), action }
+    }
 }
 
 impl Walk<'_> {
@@ -177,9 +192,9 @@ impl Walk<'_> {
                 globals: &outline.globals,
                 expansion: self.expansion,
                 instruction,
-                source: outlined.sources.get(&position).copied(),
+                sources: sources(outlined, position),
             };
-            if let Some(action) = apply(&scene, &mut state)? {
+            if let Some(Made { reads, action }) = apply(&scene, &mut state)? {
                 let step = Step {
                     stage: index,
                     parent: state.parent,
@@ -187,6 +202,7 @@ impl Walk<'_> {
                     origin: instruction.text.clone(),
                     span: instruction.span.clone(),
                     platform: outlined.platform.clone(),
+                    reads,
                     action,
                 };
                 state.parent = Parent::Step(StepIndex(self.steps.len()));
@@ -206,12 +222,18 @@ impl Walk<'_> {
     }
 }
 
-/// Changes `state` as the instruction says; an action if it makes a layer.
-fn apply(scene: &Scene<'_>, state: &mut State) -> Result<Option<Action>, Error> {
+/// What the trees named by the instruction at `position` mean.
+fn sources(outlined: &OutlinedStage, position: usize) -> BTreeMap<usize, From> {
+    let named = outlined.sources.range((position, 0)..(position + 1, 0));
+    named.map(|((_, nth), from)| (*nth, *from)).collect()
+}
+
+/// Changes `state` as the instruction says; what to make if it makes a layer.
+fn apply(scene: &Scene<'_>, state: &mut State) -> Result<Option<Made>, Error> {
     match &scene.instruction.command {
-        Command::Run(run) => running::run(scene, state, run).map(|run| Some(Action::Run(run))),
-        Command::Copy(copy) => copying::copy(scene, state, copy).map(|copy| Some(Action::Copy(copy))),
-        Command::Add(add) => copying::add(scene, state, add).map(|copy| Some(Action::Copy(copy))),
+        Command::Run(run) => running::run(scene, state, run).map(Some),
+        Command::Copy(copy) => copying::copy(scene, state, copy).map(Some),
+        Command::Add(add) => copying::add(scene, state, add).map(Some),
         Command::Workdir(word) => workdir(scene, state, word),
         Command::Onbuild(_) => Err(refusal::onbuild(scene.instruction)),
         Command::From(_) => Err(Error::Bug("a FROM inside a stage".into())),
@@ -219,14 +241,14 @@ fn apply(scene: &Scene<'_>, state: &mut State) -> Result<Option<Action>, Error> 
     }
 }
 
-fn workdir(scene: &Scene<'_>, state: &mut State, word: &dockerfile::Word) -> Result<Option<Action>, Error> {
+fn workdir(scene: &Scene<'_>, state: &mut State, word: &dockerfile::Word) -> Result<Option<Made>, Error> {
     let path = scene.expansion.word(word, &state.vars)?;
     let path = paths::workdir(&state.image.config.working_dir, &path);
     state.image.config.working_dir.clone_from(&path);
     let layer = path != "/";
     state.remember(format!("WORKDIR {path}"), layer);
     let user = state.image.config.user.clone();
-    Ok(layer.then(|| Action::Workdir(Workdir { path: paths::clean(&path), user })))
+    Ok(layer.then(|| Made::alone(Action::Workdir(Workdir { path: paths::clean(&path), user }))))
 }
 
 fn set_platform(image: &mut ImageConfig, platform: &Platform) {

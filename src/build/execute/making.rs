@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::base::{ContentHash, Failure, StepKey};
+use crate::base::{Failure, StepKey};
+use crate::build::execute::reading::{self, Ready};
 use crate::build::execute::{Tree, World, copying, running, unpacked_tree, with_world};
 use crate::build::keys::{KeyInputs, Recipe, SourceIdentity, step_key};
-use crate::build::step::{Action, From, Parent, StepIndex};
+use crate::build::step::{Action, From, Read, Step, StepIndex};
 use crate::build::{Error, blocking};
 use crate::host::lock::{FileLock, Sharing};
 use crate::report::{Context, Outcome, Task, TaskKind};
@@ -47,8 +48,8 @@ async fn adopt_or_make(
         return Err(Error::Cancelled);
     }
     let parent = world.tree(world.steps[index.0].parent)?;
-    let source = source(cx, world, index).await?;
-    let key = content_key(world, index, &parent, source.hash);
+    let ready = reading::reads(cx, world, index).await?;
+    let key = content_key(world, index, &parent, &ready);
     let reuse = !world.request.no_cache;
     if reuse && let Some(tree) = known(world, index, key, &parent).await? {
         return Ok((tree, Outcome::Cached));
@@ -62,7 +63,7 @@ async fn adopt_or_make(
     let layer = {
         let (parent, inner, task) = (Arc::clone(&parent), cx.clone(), Arc::clone(task));
         with_world(world, move |world| {
-            act(&inner, world, index, &Scene { parent: &parent, source: &source, task: &task })
+            act(&inner, world, index, &Scene { parent: &parent, ready: &ready, task: &task })
         })
         .await?
     };
@@ -70,42 +71,12 @@ async fn adopt_or_make(
     Ok((tree, Outcome::Done))
 }
 
-/// What a COPY reads.
-struct ReadFrom {
-    /// Content of what it selects.
-    hash: Option<ContentHash>,
-    /// The unpacked tree, if it is not the context.
-    tree: Option<Arc<Tree>>,
-}
-
-async fn source(cx: &Context, world: &Arc<World>, index: StepIndex) -> Result<ReadFrom, Error> {
-    let Action::Copy(copy) = &world.steps[index.0].action else {
-        return Ok(ReadFrom { hash: None, tree: None });
-    };
-    if copy.paths.is_empty() {
-        return Ok(ReadFrom { hash: None, tree: None });
-    }
-    let parent = match copy.from {
-        From::Context => return Ok(ReadFrom { hash: world.facts.context.get(&index).copied(), tree: None }),
-        From::Stage(stage) => world.result_of(stage),
-        From::Image(base) => Parent::Image(base),
-    };
-    let tree = unpacked_tree(cx, world, parent).await?;
-    let reading = Arc::clone(&tree);
-    let hash = with_world(world, move |world| copying::hash_of_tree(world, index, &reading)).await?;
-    Ok(ReadFrom { hash: Some(hash), tree: Some(tree) })
-}
-
-fn content_key(world: &World, index: StepIndex, parent: &Tree, source: Option<ContentHash>) -> StepKey {
-    let step = &world.steps[index.0];
-    let (parent, source) = (parent.identity(), source.map(SourceIdentity::Content));
-    let inputs = KeyInputs {
-        parent: &parent,
-        source: source.as_ref(),
-        platform: &step.platform,
-        source_date_epoch: world.facts.source_date_epoch,
-    };
-    step_key(Recipe::Content, &step.action, &inputs)
+fn content_key(world: &World, index: StepIndex, parent: &Tree, ready: &[Ready]) -> StepKey {
+    let parent = parent.identity();
+    let sources: Vec<_> = ready.iter().map(|ready| SourceIdentity::Content(ready.hash)).collect();
+    let inputs =
+        KeyInputs { parent: &parent, sources: &sources, source_date_epoch: world.facts.source_date_epoch };
+    step_key(Recipe::Content, &world.steps[index.0], &inputs)
 }
 
 /// The result that is known under the content key; it is then known under the definition key too.
@@ -160,31 +131,33 @@ fn whole(world: &World, record: &Record) -> bool {
 
 struct Scene<'a> {
     parent: &'a Tree,
-    source: &'a ReadFrom,
+    ready: &'a [Ready],
     task: &'a Task,
 }
 
 fn act(cx: &Context, world: &World, index: StepIndex, scene: &Scene<'_>) -> Result<RecordLayer, Error> {
     let step = &world.steps[index.0];
     let mut tree = world.doors.snapshots()?.writable(&scene.parent.chain())?;
+    let reads: Vec<(&Read, &Ready)> = step.reads.iter().zip(scene.ready).collect();
     match &step.action {
         Action::Run(run) => running::run(cx, world, run, &mut tree, scene.task)?,
-        Action::Copy(copy) => copying::copy(cx, world, copy, &mut tree, scene.source.tree.as_deref())?,
+        Action::Copy(copy) => copying::copy(cx, world, (copy, &reads), &mut tree)?,
         Action::Workdir(workdir) => make_workdir(cx, world, workdir, &mut tree)?,
     }
     if cx.cancel.is_cancelled() {
         return Err(Error::Cancelled);
     }
     let Committed { diff_id, size, .. } =
-        tree.commit(&DiffOptions { source_date_epoch: clamp(world, &step.action) })?;
+        tree.commit(&DiffOptions { source_date_epoch: clamp(world, step) })?;
     Ok(RecordLayer { diff_id, size, created: world.epoch })
 }
 
 /// Files of the context keep their times unless a time was asked for; what a step makes, or copies from what a step
 /// made, gets no time later than the build's.
-fn clamp(world: &World, action: &Action) -> Option<i64> {
-    match action {
-        Action::Copy(copy) if copy.from == From::Context => world.facts.source_date_epoch,
+fn clamp(world: &World, step: &Step) -> Option<i64> {
+    let outside = step.reads.iter().all(|read| matches!(read.from, From::Context(_)));
+    match &step.action {
+        Action::Copy(_) if outside => world.facts.source_date_epoch,
         _ => Some(world.epoch),
     }
 }

@@ -6,6 +6,9 @@
 
 mod copying;
 mod making;
+#[allow(dead_code, reason = "the mounts of RUN steps are opened with it")]
+mod mountable;
+mod reading;
 mod running;
 mod world;
 

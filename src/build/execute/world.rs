@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use crate::base::{ChainId, DiffId, StepKey};
+use crate::build::facts::context::ContextTree;
 use crate::build::keys::ParentIdentity;
 use crate::build::plan::Facts;
 use crate::build::step::{BaseIndex, Parent, Stage, StageIndex, Step, StepIndex};
 use crate::build::transfer::LayerSource;
 use crate::build::{Doors, Error, Request};
-use crate::dockerfile::ignore;
 use crate::stages::{Record, RecordLayer};
 
 /// A tree as layers.
@@ -58,10 +57,8 @@ impl Tree {
 pub struct WorldInputs {
     /// What was asked for.
     pub request: Request,
-    /// The context, absolute and without links.
-    pub context: PathBuf,
-    /// What of the context is hidden.
-    pub ignore: ignore::Matcher,
+    /// The build context, and the named ones.
+    pub contexts: Vec<ContextTree>,
     /// All steps.
     pub steps: Vec<Step>,
     /// The needed stages.

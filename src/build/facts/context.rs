@@ -1,12 +1,12 @@
-//! What the COPY and ADD steps of a build select from its context, as content hashes. Only files that a step names are
-//! read, and of those only the ones that changed since they were last read.
+//! What the steps of a build select from its contexts, as content hashes. Only files that a step names are read, and of
+//! those only the ones that changed since they were last read.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::{ContentHash, KeyHasher};
-use crate::build::step::{Action, Copy, From, Step, StepIndex};
+use crate::build::step::{From, Read, Step, StepIndex};
 use crate::build::{Doors, Error};
 use crate::content::{FileStat, StatCache};
 use crate::dockerfile::{glob, ignore};
@@ -15,44 +15,64 @@ use crate::snapshot::copy::{self, Pattern, Selected};
 use crate::snapshot::tree::{self, HashCache, Source, StatKey, Verdict};
 use crate::{host, snapshot};
 
-/// For each step that reads the context, the content of what it selects.
+/// A tree of files from outside, ready to be read: the build context, or a named one.
+#[derive(Debug)]
+pub struct ContextTree {
+    /// As messages call it: `the build context`.
+    pub title: String,
+    /// Its folder, absolute and without links.
+    pub root: PathBuf,
+    /// What of it is hidden.
+    pub ignore: ignore::Matcher,
+    /// Whether everything in it belongs to 0:0, whatever the disk says.
+    pub root_owned: bool,
+}
+
+impl ContextTree {
+    /// Calls `work` with the tree as a source of COPY.
+    pub fn with_source<T>(&self, work: impl FnOnce(Source<'_>) -> T) -> T {
+        let filter = |path: &[u8], directory: bool| shows(&self.ignore, path, directory);
+        let hides = !self.ignore.is_empty();
+        work(Source {
+            root: &self.root,
+            filter: hides.then_some(&filter as &tree::Filter<'_>),
+            root_owned: self.root_owned,
+        })
+    }
+}
+
+/// For each read of a context, by step and position among its reads, the content of what it selects.
 ///
 /// # Errors
 /// If a source is missing or cannot be read, with the step's place.
 pub fn read(
     cx: &Context,
     doors: &Doors,
-    context: &Path,
-    ignore: &ignore::Matcher,
+    contexts: &[ContextTree],
     steps: &[Step],
-) -> Result<BTreeMap<StepIndex, ContentHash>, Error> {
+) -> Result<BTreeMap<(StepIndex, usize), ContentHash>, Error> {
     let mut hashes = BTreeMap::new();
-    let reading = |step: &Step| matches!(&step.action, Action::Copy(c) if c.from == From::Context && !c.paths.is_empty());
-    if !steps.iter().any(reading) {
-        return Ok(hashes);
-    }
-    let root = host::fs::canonicalize(context)?;
-    let known = doors.store().stat_cache(&root)?;
-    let cache = Remembered { known, now: cx.clock.now() };
-    let filter = |path: &[u8], directory: bool| shows(ignore, path, directory);
-    let source = source(&root, ignore, &filter);
-    for (index, step) in steps.iter().enumerate() {
-        let Action::Copy(copy) = &step.action else { continue };
-        if copy.from != From::Context || copy.paths.is_empty() {
+    for (nth, context) in contexts.iter().enumerate() {
+        let reads = steps.iter().enumerate().flat_map(|(index, step)| {
+            let reads = step.reads.iter().enumerate();
+            reads.map(move |(position, read)| ((StepIndex(index), position), step, read))
+        });
+        let reads: Vec<_> =
+            reads.filter(|(.., read)| matches!(read.from, From::Context(of) if of.0 == nth)).collect();
+        if reads.is_empty() {
             continue;
         }
-        let hash = selection(&source, copy, Some(&cache)).map_err(|e| missing(e, step, ignore, &root))?;
-        hashes.insert(StepIndex(index), hash);
-    }
-    if cache.known.is_changed() && doors.store().is_writable() {
-        doors.store().save_stat_cache(&cache.known, cache.now)?;
+        let known = doors.store().stat_cache(&context.root)?;
+        let cache = Remembered { known, now: cx.clock.now() };
+        for (place, step, read) in reads {
+            let hash = context.with_source(|source| selection(&source, read, Some(&cache)));
+            hashes.insert(place, hash.map_err(|e| missing(e, step, context))?);
+        }
+        if cache.known.is_changed() && doors.store().is_writable() {
+            doors.store().save_stat_cache(&cache.known, cache.now)?;
+        }
     }
     Ok(hashes)
-}
-
-/// The context as a source of COPY.
-pub fn source<'a>(root: &'a Path, ignore: &ignore::Matcher, filter: &'a tree::Filter<'a>) -> Source<'a> {
-    Source { root, filter: (!ignore.is_empty()).then_some(filter), root_owned: true }
 }
 
 /// What `.dockerignore` shows of a path.
@@ -76,24 +96,21 @@ fn hides(ignore: &ignore::Matcher, path: &str) -> bool {
     hidden
 }
 
-/// The patterns of a COPY.
-pub fn patterns(copy: &Copy) -> Vec<Pattern<'_>> {
-    copy.paths.iter().map(|path| Pattern { text: path.as_bytes(), wildcard: true }).collect()
+/// What a step reads of a tree, with the matching rules of the language.
+pub fn select(source: &Source<'_>, read: &Read) -> Result<Vec<Selected>, snapshot::Error> {
+    let pattern = |path| Pattern { text: str::as_bytes(path), wildcard: read.wildcards };
+    let patterns: Vec<Pattern<'_>> = read.paths.iter().map(|path| pattern(path.as_str())).collect();
+    copy::select(source, &patterns, &|pattern, path| glob::matches(pattern, path))
 }
 
-/// What a COPY selects, with the matching rules of the language.
-pub fn select(source: &Source<'_>, copy: &Copy) -> Result<Vec<Selected>, snapshot::Error> {
-    copy::select(source, &patterns(copy), &|pattern, path| glob::matches(pattern, path))
-}
-
-/// The content of what a COPY selects.
+/// The content of what a step reads of a tree.
 pub fn selection(
     source: &Source<'_>,
-    copy: &Copy,
+    read: &Read,
     cache: Option<&dyn HashCache>,
 ) -> Result<ContentHash, snapshot::Error> {
     let mut hasher = KeyHasher::new("lapstrake selection v1");
-    for selected in select(source, copy)? {
+    for selected in select(source, read)? {
         let hash = tree::hash(source, &selected.path, cache)?;
         hasher
             .number("directory", u64::from(selected.directory))
@@ -104,7 +121,8 @@ pub fn selection(
 }
 
 /// A missing source, said with what may explain it.
-pub fn missing(error: snapshot::Error, step: &Step, ignore: &ignore::Matcher, root: &Path) -> Error {
+fn missing(error: snapshot::Error, step: &Step, context: &ContextTree) -> Error {
+    let ContextTree { title, root, ignore, .. } = context;
     let snapshot::Error::NoSource { path, .. } = &error else {
         return Error::Step {
             name: step.name.clone(),
@@ -113,7 +131,7 @@ pub fn missing(error: snapshot::Error, step: &Step, ignore: &ignore::Matcher, ro
         };
     };
     let written = path.trim_start_matches('/');
-    let not_found = Error::definition(&step.span, format!("{path:?}: not found in the build context"));
+    let not_found = Error::definition(&step.span, format!("{path:?}: not found in {title}"));
     if hides(ignore, written) && root.join(written).exists() {
         return not_found.hint(format!("{written} is there, but .dockerignore hides it"));
     }

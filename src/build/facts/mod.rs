@@ -5,4 +5,5 @@ pub mod context;
 pub mod definition;
 
 pub use bases::BaseImage;
+pub use context::ContextTree;
 pub use definition::Definition;

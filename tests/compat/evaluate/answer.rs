@@ -3,7 +3,9 @@
 use lapstrake::base::{Failure, SourceFile};
 use lapstrake::build::Error;
 use lapstrake::build::evaluate::{self, Evaluated, Outline};
-use lapstrake::build::step::{Action, BaseIndex, Copy, From, Network, Parent, Run, Step, Workdir};
+use lapstrake::build::step::{
+    Action, BaseIndex, ContextIndex, Copy, From, Network, Parent, Read, Run, Step, Workdir,
+};
 use lapstrake::dockerfile;
 use serde_json::{Value, json};
 
@@ -91,15 +93,17 @@ impl Scene<'_> {
         let name = step.name.split_once("] ").map_or(step.name.as_str(), |(prefix, _)| prefix);
         let (kind, action) = match &step.action {
             Action::Run(run) => ("run", running(run)),
-            Action::Copy(copy) => ("copy", self.copying(copy)),
+            Action::Copy(copy) => ("copy", self.copying(step, copy)),
             Action::Workdir(workdir) => ("workdir", making(workdir)),
         };
         json!({"line": step.span.first_line(), "name": name, "parent": self.tree(step.parent), kind: action})
     }
 
-    fn copying(&self, copy: &Copy) -> Value {
-        let from = match copy.from {
-            From::Context => "context".to_owned(),
+    fn copying(&self, step: &Step, copy: &Copy) -> Value {
+        let from = |read: &Read| match read.from {
+            From::Scratch => "scratch".to_owned(),
+            From::Context(ContextIndex(0)) => "context".to_owned(),
+            From::Context(other) => format!("context {}", other.0),
             From::Stage(stage) => self.tree(self.evaluated.stages[stage.0].as_ref().unwrap().result),
             From::Image(base) => format!("image {}", self.base(base)),
         };
@@ -109,7 +113,8 @@ impl Scene<'_> {
             one["mode"] = copy.chmod.as_deref().map_or(Value::Null, |text| json!(mode(text)));
             one
         };
-        let paths = copy.paths.iter().map(|path| {
+        let read = step.reads.iter().flat_map(|read| read.paths.iter().map(move |path| (from(read), path)));
+        let paths = read.map(|(from, path)| {
             let unpack = if copy.unpack { json!(true) } else { Value::Null };
             shared(json!({"from": from, "path": path, "unpack": unpack}))
         });

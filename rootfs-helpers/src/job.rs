@@ -78,6 +78,9 @@ pub enum MountKind {
         size: Option<u64>,
         /// The mode of its root.
         mode: u32,
+        /// Whether the step may only read it.
+        #[serde(default)]
+        read_only: bool,
     },
     /// A file with this content, in memory, read-only.
     File {

@@ -173,6 +173,21 @@ impl Failure {
         self
     }
 
+    /// The same failure with every text of it passed through `change`: to take out what must not be shown.
+    #[must_use]
+    pub fn map_texts(mut self, change: &dyn Fn(&str) -> String) -> Self {
+        self.0.message = change(&self.0.message);
+        for text in self.0.causes.iter_mut().chain(&mut self.0.hints) {
+            *text = change(text);
+        }
+        if let Some(label) = &mut self.0.label {
+            label.text = change(&label.text);
+        }
+        let children = std::mem::take(&mut self.0.children);
+        self.0.children = children.into_iter().map(|child| child.map_texts(change)).collect();
+        self
+    }
+
     /// The kind.
     pub fn kind(&self) -> Kind {
         self.0.kind

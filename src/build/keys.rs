@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | what the step is built upon | chain id of the base image, or definition key of the parent step | chain id of all layers below |
 //! | RUN: arguments, environment it sees, working directory, USER, network, heredoc script | yes | yes |
+//! | RUN --mount: kind, target, name of a secret's variable, whether it is read-only | yes | yes |
 //! | COPY, ADD: destination, `--chown`, `--chmod`, unpacking, heredocs | yes | yes |
 //! | each read (sources of COPY and ADD, mounts of RUN that show files): its paths | yes | yes |
 //! | a read of a context | content of the selected files | content of the selected files |
@@ -11,7 +12,7 @@
 //! | WORKDIR: path, USER | yes | yes |
 //! | platform | yes | yes |
 //! | `SOURCE_DATE_EPOCH`, if given | yes | yes |
-//! | trusted CAs, proxies, host addresses, secrets, file times, names of stages, comments, labels | no | no |
+//! | trusted CAs, proxies, host addresses, secrets, agents, ids and sharing of cache mounts, file times, names of stages, comments, labels | no | no |
 //!
 //! The definition key is known before anything runs. The content key is known when the layers below and the files
 //! that are read are; it finds results that a changed but equal input leads to.
@@ -115,6 +116,7 @@ fn hash_run(hasher: &mut KeyHasher, run: &Run) {
     if let Some(script) = &run.script {
         hasher.field("script path", &script.path).field("script", &script.bytes);
     }
+    run.mounts.iter().for_each(|mount| mount.hash(hasher));
 }
 
 fn hash_copy(hasher: &mut KeyHasher, copy: &Copy) {
@@ -142,6 +144,7 @@ fn hash_workdir(hasher: &mut KeyHasher, workdir: &Workdir) {
 mod tests {
     use super::*;
     use crate::base::{SourceFile, Span};
+    use crate::build::mount::{Access, Cache, RunMount, Secret, Sharing, Tmpfs};
     use crate::build::step::{ContextIndex, From, Network, Parent, Script, StageIndex};
 
     fn run() -> Run {
@@ -152,7 +155,12 @@ mod tests {
             user: String::new(),
             script: None,
             network: Network::Host,
+            mounts: vec![],
         }
+    }
+
+    fn tmpfs(target: &str) -> RunMount {
+        RunMount::Tmpfs(Tmpfs { target: target.into(), size: None, read_only: false })
     }
 
     fn key(action: Action) -> StepKey {
@@ -193,7 +201,7 @@ mod tests {
     #[test]
     fn every_visible_input_of_a_run_changes_its_key() {
         let base = key(Action::Run(run()));
-        let changes: [fn(&mut Run); 7] = [
+        let changes: [fn(&mut Run); 9] = [
             |r| r.args[2].push(' '),
             |r| r.args.push(String::new()),
             |r| r.env[0].1 = "3".into(),
@@ -201,6 +209,8 @@ mod tests {
             |r| r.user = "app".into(),
             |r| r.network = Network::None,
             |r| r.script = Some(Script { path: "/dev/pipes/EOF".into(), bytes: b"#!/bin/sh\n".to_vec() }),
+            |r| r.mounts.push(tmpfs("/x")),
+            |r| r.mounts.push(tmpfs("/y")),
         ];
         let mut seen = vec![base];
         for change in changes {
@@ -210,7 +220,7 @@ mod tests {
         }
         seen.sort();
         seen.dedup();
-        assert_eq!(seen.len(), 8);
+        assert_eq!(seen.len(), 10);
     }
 
     #[test]
@@ -218,6 +228,24 @@ mod tests {
         let mut turned = run();
         turned.env.reverse();
         assert_eq!(key(Action::Run(run())), key(Action::Run(turned)));
+    }
+
+    #[test]
+    fn names_of_secrets_and_caches_are_no_inputs() {
+        let with = |mounts: Vec<RunMount>| key(Action::Run(Run { mounts, ..run() }));
+        let secret = |id: &str, required| {
+            let access = Access { mode: 0o400, uid: 0, gid: 0 };
+            let (target, env) = (Some("/s".to_owned()), None);
+            with(vec![RunMount::Secret(Secret { id: id.into(), target, env, required, access })])
+        };
+        assert_eq!(secret("a", true), secret("b", false));
+        let cache = |id: &str, sharing, target: &str| {
+            let (id, target, source) = (id.into(), target.into(), "/".into());
+            let (read, read_only, access) = (None, false, None);
+            with(vec![RunMount::Cache(Cache { id, read, source, target, read_only, sharing, access })])
+        };
+        assert_eq!(cache("a", Sharing::Locked, "/c"), cache("b", Sharing::Private, "/c"));
+        assert_ne!(cache("a", Sharing::Locked, "/c"), cache("a", Sharing::Locked, "/d"));
     }
 
     #[test]

@@ -150,6 +150,7 @@ mod tests {
             user: String::new(),
             script: None,
             network: Network::Host,
+            mounts: vec![],
         })
     }
 

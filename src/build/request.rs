@@ -34,10 +34,30 @@ pub struct Request {
     pub hosts: Vec<(String, String)>,
     /// A file with certificates that RUN steps shall trust.
     pub trust: Option<PathBuf>,
+    /// Secrets that RUN steps may ask for.
+    pub secrets: Vec<SecretSource>,
     /// Times later than this become this; seconds since the Unix epoch.
     pub source_date_epoch: Option<i64>,
     /// What to make of the result beside keeping it in the store.
     pub outputs: Vec<Output>,
+}
+
+/// A secret that RUN steps may ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretSource {
+    /// Its name in `--mount=type=secret`.
+    pub id: String,
+    /// Where its value is.
+    pub value: SecretValue,
+}
+
+/// Where the value of a secret is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretValue {
+    /// In a file.
+    File(PathBuf),
+    /// In a variable of the environment.
+    Env(String),
 }
 
 /// What to make of an image.

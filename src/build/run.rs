@@ -7,7 +7,7 @@ use crate::base::{Platform, StepKey};
 use crate::build::evaluate::{self, Evaluated, Outline, Parameters};
 use crate::build::execute::{World, WorldInputs, execute, is_whole};
 use crate::build::facts::context::{self, ContextTree};
-use crate::build::facts::{BaseImage, Definition, bases, definition};
+use crate::build::facts::{BaseImage, Definition, bases, definition, secrets};
 use crate::build::plan::{self, Facts, Plan, Verdict};
 use crate::build::step::{Parent, Stage};
 use crate::build::transfer::{LayerSource, fetch_blob};
@@ -26,6 +26,10 @@ const EARLIEST: i64 = 315_532_800;
 /// See [`Error`]; nothing that was finished before the error is lost.
 pub async fn run(cx: &Context, doors: &Doors, request: Request) -> Result<Built, Error> {
     let _lease = doors.store().lease()?;
+    let secrets = {
+        let (cx, sources) = (cx.clone(), request.secrets.clone());
+        blocking(move || secrets::read(&cx, &sources)).await?
+    };
     let Definition { file, ignore } = read_definition(cx, &request).await?;
     let parameters = parameters(&request);
     let outline = evaluate::outline(&file, &parameters)?;
@@ -51,7 +55,8 @@ pub async fn run(cx: &Context, doors: &Doors, request: Request) -> Result<Built,
     let plan = plan::plan(&steps, &stages, outline.target, keys.clone(), &known);
     let sources = layer_sources(&found);
     let base_names = outline.bases.iter().map(|base| base.name.clone()).collect();
-    let inputs = WorldInputs { request, contexts, steps, stages, keys, facts, epoch, sources, base_names };
+    let inputs =
+        WorldInputs { request, contexts, steps, stages, keys, facts, epoch, sources, secrets, base_names };
     let world = Arc::new(World::new(doors.clone(), inputs));
     execute(cx, &world, &plan).await?;
     finish(cx, &world, &outline, &found, &plan).await

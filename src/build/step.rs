@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::base::{Platform, Span};
+use crate::build::mount::RunMount;
 use crate::oci::ImageConfig;
 
 /// Names a base image among those that a build needs.
@@ -96,6 +97,8 @@ pub struct Run {
     pub script: Option<Script>,
     /// Where it may reach.
     pub network: Network,
+    /// What it is shown beside its tree, in the order of the flags.
+    pub mounts: Vec<RunMount>,
 }
 
 /// A file that is shown to a RUN step and leaves no trace.

@@ -144,7 +144,10 @@ impl Session {
             Err(failure) if self.cx.cancel.is_cancelled() && failure.kind() != Kind::Cancelled => {
                 Err(Failure::new(Kind::Cancelled, "stopped on request"))
             }
-            other => other,
+            other => {
+                let secrets = self.cx.report.secrets();
+                other.map_err(|failure| failure.map_texts(&|text| secrets.redact_text(text)))
+            }
         }
     }
 

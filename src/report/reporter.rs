@@ -1,9 +1,10 @@
 //! The handle through which everything below speaks.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use crate::report::redact::Masked;
 use crate::report::{Event, Outcome, Secrets, Stamp, Stream, TaskId, TaskKind, Warning};
 
 /// Somebody who reads events as they happen. Called from many threads.
@@ -49,7 +50,7 @@ impl Reporter {
         let id = TaskId(self.0.next.fetch_add(1, Ordering::Relaxed));
         let name = self.0.secrets.redact_text(&name.into());
         self.emit(&Event::Started { task: id, kind, name, at: self.now() });
-        Task { reporter: self.clone(), id, finished: false }
+        Task { reporter: self.clone(), id, streams: Mutex::default(), finished: false }
     }
 
     /// Says something a user should know.
@@ -79,6 +80,8 @@ impl Reporter {
 pub struct Task {
     reporter: Reporter,
     id: TaskId,
+    /// What of standard output and standard error is held back.
+    streams: Mutex<[Masked; 2]>,
     finished: bool,
 }
 
@@ -93,10 +96,17 @@ impl Task {
         &self.reporter
     }
 
-    /// Passes on what its process wrote.
+    /// Passes on what its process wrote. A secret is masked even if it was written in pieces.
     pub fn log(&self, stream: Stream, data: &[u8]) {
-        let data = self.reporter.0.secrets.redact(data);
-        self.reporter.emit(&Event::Log { task: self.id, stream, data, at: self.reporter.now() });
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        let data = streams[stream as usize].take(&self.reporter.0.secrets, data);
+        self.emit_log(stream, data);
+    }
+
+    fn emit_log(&self, stream: Stream, data: Vec<u8>) {
+        if !data.is_empty() {
+            self.reporter.emit(&Event::Log { task: self.id, stream, data, at: self.reporter.now() });
+        }
     }
 
     /// Says how far an item is, in bytes.
@@ -112,6 +122,11 @@ impl Task {
 
     fn end(&mut self, outcome: Outcome, detail: Option<String>) {
         self.finished = true;
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+            let data = streams[stream as usize].rest(&self.reporter.0.secrets);
+            self.emit_log(stream, data);
+        }
         let outcome = match outcome {
             Outcome::Failed(message) => Outcome::Failed(self.reporter.0.secrets.redact_text(&message)),
             other => other,
@@ -149,12 +164,20 @@ mod tests {
         let reporter = Reporter::new(vec![memory.clone()], Arc::default());
         reporter.secrets().register("s3cret");
         let task = reporter.task(TaskKind::Step, "RUN echo s3cret");
-        task.log(Stream::Stdout, b"it is s3cret\n");
+        task.log(Stream::Stdout, b"it is s3");
+        task.log(Stream::Stderr, b"s3cr");
+        task.log(Stream::Stdout, b"cret\n");
         drop(task);
         let events = memory.0.lock().unwrap();
         assert!(matches!(&events[0], Event::Started { name, .. } if name == "RUN echo ***"));
-        assert!(matches!(&events[1], Event::Log { data, .. } if data == b"it is ***\n"));
-        assert!(matches!(&events[2], Event::Finished { outcome: Outcome::Cancelled, .. }));
-        assert_eq!(events.len(), 3);
+        let logged = |index: usize| match &events[index] {
+            Event::Log { data, stream, .. } => (*stream, String::from_utf8_lossy(data).into_owned()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(logged(1), (Stream::Stdout, "it is ".into()));
+        assert_eq!(logged(2), (Stream::Stdout, "***\n".into()));
+        assert_eq!(logged(3), (Stream::Stderr, "s3cr".into()));
+        assert!(matches!(&events[4], Event::Finished { outcome: Outcome::Cancelled, .. }));
+        assert_eq!(events.len(), 5);
     }
 }

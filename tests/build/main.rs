@@ -14,6 +14,7 @@ mod image_run;
 mod images;
 mod kills;
 mod lab;
+mod mounts;
 mod sandbox;
 mod stage;
 mod tree;

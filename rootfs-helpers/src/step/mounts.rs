@@ -51,10 +51,13 @@ pub(super) fn mount_all(inside: &Inside, mounts: &[Mount]) -> Result<()> {
         let doing = || format!("mount {}", mount.target);
         let place = inside.ensure(&mount.target, kind(mount)?, &mut Vec::new()).doing(doing())?;
         match &mount.what {
-            MountKind::Tmpfs { size, mode } => {
+            MountKind::Tmpfs { size, mode, read_only } => {
                 let size = size.map(|bytes| format!(",size={bytes}")).unwrap_or_default();
                 let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
                 mount_new("tmpfs", &place, flags, &format!("mode={mode:o}{size}")).doing(doing())?;
+                if *read_only {
+                    make_read_only(inside, &place.path).doing(doing())?;
+                }
             }
             MountKind::Bind { source, read_only } => {
                 bind(source, &place).doing(doing())?;

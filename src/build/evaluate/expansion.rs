@@ -3,7 +3,7 @@
 use crate::base::Span;
 use crate::build::Error;
 use crate::build::evaluate::Vars;
-use crate::dockerfile::{Dockerfile, Expander, Word};
+use crate::dockerfile::{self, Dockerfile, Expander, Word};
 
 /// Expands words as the file's escape character asks.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,14 @@ impl Expansion {
     /// With that place.
     pub fn text(&self, text: &str, span: &Span, vars: &Vars) -> Result<String, Error> {
         Ok(self.expander.text(text, &|name| lookup(vars, name)).map_err(|e| e.at(span))?.text)
+    }
+
+    /// The value of a text that has no place of its own.
+    ///
+    /// # Errors
+    /// Without a place, for whoever knows it.
+    pub fn field(&self, text: &str, vars: &Vars) -> Result<String, dockerfile::Error> {
+        Ok(self.expander.text(text, &|name| lookup(vars, name))?.text)
     }
 
     /// The words that `word` becomes.

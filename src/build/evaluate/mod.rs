@@ -13,6 +13,7 @@ mod copying;
 mod expansion;
 mod health;
 mod modes;
+mod mounts;
 mod outline;
 pub mod paths;
 mod ports;

@@ -2,7 +2,7 @@
 
 use crate::build::Error;
 use crate::build::evaluate::stage::{Made, Scene, State};
-use crate::build::evaluate::{paths, refusal};
+use crate::build::evaluate::{mounts, paths, refusal};
 use crate::build::step::{Action, Network, Run, Script};
 use crate::dockerfile::command::{self, RunScript, Security};
 
@@ -11,15 +11,11 @@ const SCRIPTS: &str = "/dev/pipes";
 
 /// Evaluates a RUN and remembers it.
 pub fn run(scene: &Scene<'_>, state: &mut State, run: &command::Run) -> Result<Made, Error> {
-    if !run.mounts.is_empty() {
-        return Err(refusal::flag(scene.instruction, "mount"));
-    }
     if let Some(device) = run.devices.first() {
-        return Err(refusal::feature(&device.word, "RUN --device"));
+        return Err(refusal::device(&device.word));
     }
     if run.security == Security::Insecure {
-        return Err(refusal::flag(scene.instruction, "security")
-            .hint("steps run with the default capabilities; nothing here can grant more"));
+        return Err(refusal::insecure(scene.instruction));
     }
     let mut script = None;
     let args = match run.script(&scene.instruction.heredocs) {
@@ -32,11 +28,12 @@ pub fn run(scene: &Scene<'_>, state: &mut State, run: &command::Run) -> Result<M
             args
         }
     };
+    let (mounts, reads) = mounts::mounts(scene, state, &run.mounts)?;
     if args.is_empty() {
         return Err(Error::definition(&scene.instruction.span, "RUN: arguments are required"));
     }
     state.remember(format!("RUN {} # buildkit", shown(&args, state)), true);
-    Ok(Made::alone(Action::Run(Run {
+    let action = Action::Run(Run {
         args,
         env: state.vars.pairs().to_vec(),
         cwd: paths::workdir("/", &state.image.config.working_dir),
@@ -47,7 +44,9 @@ pub fn run(scene: &Scene<'_>, state: &mut State, run: &command::Run) -> Result<M
             command::Network::None => Network::None,
             command::Network::Host => Network::Host,
         },
-    })))
+        mounts,
+    });
+    Ok(Made { reads, action })
 }
 
 fn with_shell(state: &State, text: String) -> Vec<String> {

@@ -140,7 +140,7 @@ fn act(cx: &Context, world: &World, index: StepIndex, scene: &Scene<'_>) -> Resu
     let mut tree = world.doors.snapshots()?.writable(&scene.parent.chain())?;
     let reads: Vec<(&Read, &Ready)> = step.reads.iter().zip(scene.ready).collect();
     match &step.action {
-        Action::Run(run) => running::run(cx, world, run, &mut tree, scene.task)?,
+        Action::Run(run) => running::run(cx, world, (run, &reads), &mut tree, scene.task)?,
         Action::Copy(copy) => copying::copy(cx, world, (copy, &reads), &mut tree)?,
         Action::Workdir(workdir) => make_workdir(cx, world, workdir, &mut tree)?,
     }

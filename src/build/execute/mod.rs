@@ -6,8 +6,8 @@
 
 mod copying;
 mod making;
-#[allow(dead_code, reason = "the mounts of RUN steps are opened with it")]
 mod mountable;
+mod mounting;
 mod reading;
 mod running;
 mod world;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::base::{Failure, Kind};
 use crate::build::Error;
-use crate::build::execute::World;
-use crate::build::step::{Network, Run};
+use crate::build::execute::reading::Ready;
+use crate::build::execute::{World, mounting};
+use crate::build::step::{Network, Read, Run};
 use crate::host::fs;
 use crate::report::{Context, Stream, Task};
 use crate::sandbox::{self, HostAddress, Mount, MountKind, RunSpec};
@@ -15,7 +16,13 @@ use crate::snapshot::Writable;
 const LARGEST_TRUST: u64 = 16 << 20;
 
 /// Runs the program of a step on `tree`.
-pub fn run(cx: &Context, world: &World, run: &Run, tree: &mut Writable, task: &Task) -> Result<(), Error> {
+pub fn run(
+    cx: &Context,
+    world: &World,
+    (run, reads): (&Run, &[(&Read, &Ready)]),
+    tree: &mut Writable,
+    task: &Task,
+) -> Result<(), Error> {
     let mut spec = RunSpec::new(tree.root_spec(), run.args.clone());
     spec.env = run.env.clone();
     // Of equal names the last one counts: proxies of the command line win, as with BuildKit.
@@ -32,11 +39,15 @@ pub fn run(cx: &Context, world: &World, run: &Run, tree: &mut Writable, task: &T
         let what = MountKind::File { content: script.bytes.clone(), mode: 0o755, uid: 0, gid: 0 };
         spec.mounts.push(Mount { target: script.path.clone(), what });
     }
+    let provided = mounting::provide(cx, world, run, reads)?;
+    spec.env.extend(provided.env.iter().cloned());
+    spec.mounts.extend(provided.mounts.iter().cloned());
     let on_output = |stream: Stream, bytes: &[u8]| task.log(stream, bytes);
     let exit = match world.doors.sandbox().run(cx, &spec, &on_output) {
         Err(sandbox::Error::Cancelled) => return Err(Error::Cancelled),
         other => other?,
     };
+    drop(provided);
     match exit.failure(&run.args.join(" ")) {
         None => Ok(()),
         Some(_) if cx.cancel.is_cancelled() => Err(Error::Cancelled),

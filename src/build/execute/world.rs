@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::base::{ChainId, DiffId, StepKey};
 use crate::build::facts::context::ContextTree;
+use crate::build::facts::secrets::Secrets;
 use crate::build::keys::ParentIdentity;
 use crate::build::plan::Facts;
 use crate::build::step::{BaseIndex, Parent, Stage, StageIndex, Step, StepIndex};
@@ -71,6 +72,8 @@ pub struct WorldInputs {
     pub epoch: i64,
     /// Where layers of base images can be had.
     pub sources: BTreeMap<DiffId, LayerSource>,
+    /// Values of secrets.
+    pub secrets: Secrets,
     /// Base images as they are written.
     pub base_names: Vec<String>,
 }

@@ -3,6 +3,7 @@
 pub mod bases;
 pub mod context;
 pub mod definition;
+pub mod secrets;
 
 pub use bases::BaseImage;
 pub use context::ContextTree;

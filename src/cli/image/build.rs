@@ -8,8 +8,8 @@ use clap::Args;
 
 use crate::base::{Failure, Kind, Platform, Reference};
 use crate::build::step::Network;
-use crate::build::{Output, Request};
-use crate::cli::image::outputs;
+use crate::build::{Output, Request, SecretSource};
+use crate::cli::image::{outputs, secrets};
 use crate::cli::session::{RegistryFlags, reference};
 use crate::cli::{Global, Needs, Result, Session, output};
 use crate::oci::compress::Compression;
@@ -60,6 +60,11 @@ pub struct Build {
     /// Line for /etc/hosts of RUN steps, NAME:ADDRESS or NAME=ADDRESS; may be repeated
     #[arg(long, value_name = "NAME:ADDRESS")]
     add_host: Vec<String>,
+    /// Secret for RUN --mount=type=secret: id=NAME[,src=FILE|,env=VARIABLE]; may be repeated
+    ///
+    /// Without src and env the variable NAME is meant if it is set, else the file NAME. Values are masked in all output.
+    #[arg(long, value_name = "SECRET", value_parser = secrets::secret)]
+    secret: Vec<SecretSource>,
     /// RUN steps trust the certificates in this PEM file; nothing of it stays in the image
     #[arg(long, value_name = "FILE", env = "LAP_TRUST")]
     trust: Option<PathBuf>,
@@ -145,6 +150,7 @@ impl Build {
             network: self.network.0,
             hosts: self.hosts()?,
             trust: self.trust.clone(),
+            secrets: self.secret.clone(),
             source_date_epoch,
             outputs: self.outputs()?,
         })

@@ -14,6 +14,7 @@ mod push;
 mod rm;
 mod run;
 mod save;
+mod secrets;
 mod tag;
 
 use clap::Subcommand;

@@ -96,7 +96,8 @@ fn secrets_are_never_shown() {
     let rest = "RUN --mount=type=secret,id=token cat /run/secrets/token; printf 'in hunt'; sleep 0.3; \
                 printf 'er22 pieces\\n' ; printf \"on $(cat /run/secrets/token)\" >&2; exit 3\n";
     for progress in ["plain", "quiet", "rawjson", "none"] {
-        let outcome = build(&lab, &context, rest, &["--progress", progress, "--secret", "id=token,src=token"]);
+        let outcome =
+            build(&lab, &context, rest, &["--progress", progress, "--secret", "id=token,src=token"]);
         assert_eq!(outcome.code, 1, "{outcome}");
         assert!(!outcome.stderr.contains("hunter22"), "{progress}: {outcome}");
         assert!(!outcome.stdout.contains("hunter22"), "{outcome}");
@@ -240,7 +241,9 @@ fn a_bind_is_an_input_by_content() {
     assert!(again.stdout.contains("2 made"), "{again}");
     // A stage that is made anew with the same content is no change.
     let staged = |word: &str| {
-        format!("{SHELL}FROM shell AS made\nRUN : {word}; echo same > /x\nFROM shell\nRUN --mount=from=made,source=/x,target=/x cat /x\n")
+        format!(
+            "{SHELL}FROM shell AS made\nRUN : {word}; echo same > /x\nFROM shell\nRUN --mount=from=made,source=/x,target=/x cat /x\n"
+        )
     };
     lab.build(&context, &staged("one"), &[]).success();
     let again = lab.build(&context, &staged("two"), &[]).success();
@@ -257,6 +260,11 @@ fn a_missing_source_of_a_bind_says_where_it_was_looked_for() {
     failed.failure(&["not found in the build context", "did you mean main.c?", "Dockerfile:5"]);
     let failed = build(&lab, &context, "RUN --mount=from=shell,source=/none,target=/m true\n", &[]);
     failed.failure(&["\"/none\": not found in stage 0", "Dockerfile:5"]);
-    let failed = build(&lab, &context, "RUN --mount=from=late,target=/m true\nFROM shell AS late\n", &["--target", "1"]);
+    let failed = build(
+        &lab,
+        &context,
+        "RUN --mount=from=late,target=/m true\nFROM shell AS late\n",
+        &["--target", "1"],
+    );
     failed.failure(&["late"]);
 }

@@ -5,8 +5,8 @@
 
 use crate::base::Span;
 use crate::build::Error;
-use crate::build::evaluate::stage::{Scene, State};
 use crate::build::evaluate::paths;
+use crate::build::evaluate::stage::{Scene, State};
 use crate::build::mount::{Access, Bind, Cache, RunMount, Secret, Ssh, Tmpfs};
 use crate::build::step::{ContextIndex, From, Read};
 use crate::dockerfile::command::{Mount, MountFlag, MountType};
@@ -19,7 +19,11 @@ const SECRETS: &str = "/run/secrets/";
 const NAMESPACE: &str = "BUILDKIT_CACHE_MOUNT_NS";
 
 /// The mounts of a RUN, and what they read.
-pub fn mounts(scene: &Scene<'_>, state: &State, flags: &[MountFlag]) -> Result<(Vec<RunMount>, Vec<Read>), Error> {
+pub fn mounts(
+    scene: &Scene<'_>,
+    state: &State,
+    flags: &[MountFlag],
+) -> Result<(Vec<RunMount>, Vec<Read>), Error> {
     let mut reads = Vec::new();
     let mut mounts = Vec::with_capacity(flags.len());
     let mut agents = 0;

@@ -21,12 +21,7 @@ pub struct Provided {
 }
 
 /// Provides what the step asks for.
-pub fn provide(
-    cx: &Context,
-    world: &World,
-    run: &Run,
-    reads: &[(&Read, &Ready)],
-) -> Result<Provided, Error> {
+pub fn provide(cx: &Context, world: &World, run: &Run, reads: &[(&Read, &Ready)]) -> Result<Provided, Error> {
     let mut provided = Provided::default();
     for mount in &run.mounts {
         match mount {
@@ -88,7 +83,9 @@ fn missing(world: &World, id: &str) -> Error {
     let error = Error::input(format!("secret {id}: not found"));
     match crate::dockerfile::nearest(id, &known, true) {
         Some(near) => error.hint(format!("did you mean {near}?")),
-        None => error.hint(format!("give it with --secret id={id},src=FILE or --secret id={id},env=VARIABLE")),
+        None => {
+            error.hint(format!("give it with --secret id={id},src=FILE or --secret id={id},env=VARIABLE"))
+        }
     }
 }
 

@@ -67,7 +67,8 @@ mod tests {
         };
         let cx = Context::silent(clock::system());
         let source = |id: &str, value| SecretSource { id: id.into(), value };
-        let sources = [source("a", file("a", b"hunter22\n")), source("b", SecretValue::Env("NO_SUCH_NAME".into()))];
+        let sources =
+            [source("a", file("a", b"hunter22\n")), source("b", SecretValue::Env("NO_SUCH_NAME".into()))];
         let secrets = read(&cx, &sources).unwrap();
         assert_eq!(secrets.get("a").map(AsRef::as_ref), Some(&b"hunter22\n"[..]));
         assert_eq!(secrets.names().collect::<Vec<_>>(), ["a"]);

@@ -66,8 +66,10 @@ mod tests {
 
     #[test]
     fn secrets_as_buildx_reads_them() {
-        let file = |id: &str, path: &str| Ok(SecretSource { id: id.into(), value: SecretValue::File(path.into()) });
-        let env = |id: &str, name: &str| Ok(SecretSource { id: id.into(), value: SecretValue::Env(name.into()) });
+        let file =
+            |id: &str, path: &str| Ok(SecretSource { id: id.into(), value: SecretValue::File(path.into()) });
+        let env =
+            |id: &str, name: &str| Ok(SecretSource { id: id.into(), value: SecretValue::Env(name.into()) });
         let table = [
             ("id=a,src=/x", file("a", "/x")),
             ("id=a,source=/x,type=file", file("a", "/x")),
@@ -81,7 +83,9 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(secret(text), expected, "{text}");
         }
-        for wrong in ["", "id=", "src=/x", "id=a,id=b", "id=a,src=x,env=y", "id=a,type=x", "id=a,x=y", "id=\"a", "a"] {
+        for wrong in
+            ["", "id=", "src=/x", "id=a,id=b", "id=a,src=x,env=y", "id=a,type=x", "id=a,x=y", "id=\"a", "a"]
+        {
             assert!(secret(wrong).is_err(), "{wrong}");
         }
     }

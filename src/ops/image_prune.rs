@@ -46,6 +46,8 @@ pub struct Report {
     pub layer_bytes: u64,
     /// Unpacked layers that nothing needs and that a running build keeps from being removed.
     pub busy_layers: usize,
+    /// Merged copies and patches of layers that are gone.
+    pub derived: usize,
     /// Records of the build cache.
     pub records: usize,
     /// Whether nothing was really removed.
@@ -126,6 +128,7 @@ fn prune_layers(
         report.layer_bytes += layer.size;
     }
     if !report.dry_run {
+        report.derived = snapshots.remove_derived()?;
         snapshots.clean_stale()?;
     }
     Ok(())
@@ -170,6 +173,7 @@ mod tests {
             base: vec![],
             layers: vec![RecordLayer { diff_id: cached.clone(), size: 1, created: 0 }],
             origin: "RUN x".into(),
+            content: None,
         };
         records.publish(record, |_| true).unwrap();
         let cx = Context::silent(crate::host::clock::system());

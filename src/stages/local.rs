@@ -140,6 +140,7 @@ mod tests {
             base: vec![],
             layers: vec![RecordLayer { diff_id: DiffId::of(b"layer"), size: 5, created }],
             origin: "RUN true".into(),
+            content: None,
         }
     }
 

@@ -17,6 +17,9 @@ pub struct Record {
     pub layers: Vec<RecordLayer>,
     /// The step's text, for people and for explanations; never compared.
     pub origin: String,
+    /// The key of what the step really read, if `key` is the one known before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<StepKey>,
 }
 
 /// A layer that a step made.

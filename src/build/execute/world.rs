@@ -50,6 +50,7 @@ impl Tree {
             base: self.base.clone(),
             layers: self.layers.clone(),
             origin: origin.to_owned(),
+            content: None,
         }
     }
 }

@@ -14,13 +14,13 @@ use crate::base::KeyHasher;
 use crate::host::fs;
 use crate::snapshot::chain::Chain;
 use crate::snapshot::folder::{Folder, Node, os};
-use crate::snapshot::{Error, Result, Snapshots, transfer};
+use crate::snapshot::{Error, Result, Snapshots, derived, transfer};
 
 /// The merged tree of a chain; made on first use, kept for later ones.
 pub(super) fn tree(store: &Snapshots, chain: &Chain) -> Result<PathBuf> {
     let mut key = KeyHasher::new("lapstrake flat v1");
     key.list("layers", chain.layers.iter().map(|(info, _)| info.diff_id.to_string()).collect::<Vec<_>>());
-    let parent = store.root().join("flat");
+    let parent = store.root().join(derived::FLAT);
     fs::create_dir_all(&parent)?;
     let place = parent.join(key.finish().to_string());
     if fs::exists(&place) {
@@ -34,6 +34,7 @@ pub(super) fn tree(store: &Snapshots, chain: &Chain) -> Result<PathBuf> {
         let mut copier = Copier { links: HashMap::new(), implicit, target: &target };
         copier.layer(layer)?;
     }
+    derived::describe(&flat, chain.layers.iter().map(|(info, _)| &info.diff_id))?;
     match fs::rename(&flat, &place) {
         Err(e) if !fs::exists(&place) => Err(e.into()),
         _ => Ok(place.join("fs")),

@@ -28,6 +28,7 @@ pub mod tree;
 mod apply;
 mod attributes;
 mod chain;
+mod derived;
 mod diff;
 mod error;
 mod flat;

@@ -14,7 +14,7 @@ use crate::base::KeyHasher;
 use crate::host::fs;
 use crate::snapshot::folder::{Folder, Node};
 use crate::snapshot::record::LayerInfo;
-use crate::snapshot::{Error, Result, Snapshots};
+use crate::snapshot::{Error, Result, Snapshots, derived};
 
 /// Makes (or finds) the patch of layers, topmost first; `None` if there is nothing to put right.
 pub(super) fn make(store: &Snapshots, layers: &[(LayerInfo, PathBuf)]) -> Result<Option<PathBuf>> {
@@ -33,7 +33,7 @@ pub(super) fn make(store: &Snapshots, layers: &[(LayerInfo, PathBuf)]) -> Result
     }
     let mut key = KeyHasher::new("lapstrake patch v1");
     key.list("layers", layers.iter().map(|(info, _)| info.diff_id.to_string()).collect::<Vec<_>>());
-    let place = store.root().join("patches").join(key.finish().to_string());
+    let place = store.root().join(derived::PATCHES).join(key.finish().to_string());
     if fs::exists(&place) {
         return Ok(Some(place.join("fs")));
     }
@@ -54,6 +54,7 @@ pub(super) fn make(store: &Snapshots, layers: &[(LayerInfo, PathBuf)]) -> Result
         }
     }
     write(&tree, &whole).map_err(|e| Error::system("make directories in", &tree, e))?;
+    derived::describe(&patch, layers.iter().map(|(info, _)| &info.diff_id))?;
     match fs::rename(&patch, &place) {
         Err(e) if !fs::exists(&place) => Err(e.into()),
         _ => Ok(Some(place.join("fs"))),

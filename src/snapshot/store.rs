@@ -3,7 +3,7 @@
 //! ```text
 //! <root>/<id map>/layers/<hex of the diff id>/{fs, layer.json}   finished, immutable
 //!                 scratch/<token>[.lock]                         work in progress
-//!                 patches/<key>/fs                               see `patch`
+//!                 patches/<key>/fs, flat/<key>/fs                see `patch`, `flat`, `derived`
 //!                 empty/                                         the lowest of all layers
 //!                 unsynced-<boot>/<hex>                          layers that a power failure may have damaged
 //!                 in-use                                         locked by everybody who has the store open
@@ -23,7 +23,7 @@ use crate::host::fs;
 use crate::host::lock::{FileLock, Sharing};
 use crate::snapshot::record::{LayerInfo, Origin};
 use crate::snapshot::scratch::{self, Scratch};
-use crate::snapshot::{Error, Result, View, Writable, diff, probe, unpack};
+use crate::snapshot::{Error, Result, View, Writable, derived, diff, probe, unpack};
 
 /// How merged trees are to be made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub fn id_map_key() -> String {
 
 impl Snapshots {
     /// Opens (creates) the store below `root`, in a folder named by [`id_map_key`], finds out how trees can be merged,
-    /// and drops layers that a power failure may have damaged.
+    /// drops layers that a power failure may have damaged, and removes what killed processes left.
     ///
     /// # Errors
     /// [`Error::NoOverlay`] if overlays are demanded and do not work; [`Error::Host`] if the place cannot be used.
@@ -89,7 +89,7 @@ impl Snapshots {
         let root = root.as_ref().join(id_map_key());
         fs::create_dir_all(&root)?;
         let root = fs::canonicalize(root)?;
-        for folder in ["layers", "scratch", "patches", "empty"] {
+        for folder in ["layers", "scratch", derived::PATCHES, "empty"] {
             fs::create_dir_all(root.join(folder))?;
         }
         let in_use = FileLock::wait(root.join("in-use"), Sharing::Shared)?;
@@ -106,6 +106,8 @@ impl Snapshots {
             Inner { root, method, in_use: Mutex::new(Some(in_use)), live: Mutex::new(BTreeMap::new()), boot };
         let store = Self(Arc::new(inner));
         store.drop_damaged()?;
+        // What cannot be removed now is tried again by the next one; it is in nobody's way.
+        let _ = store.clean_stale();
         Ok(store)
     }
 
@@ -243,16 +245,45 @@ impl Snapshots {
     /// # Errors
     /// [`Error::Busy`] while another process has the store open, or this one a tree on any layer.
     pub fn remove(&self, layer: &DiffId) -> Result<()> {
-        let busy = || Error::Busy { layer: layer.clone() };
+        let removed = self.alone(|| self.discard(&self.directory(layer)))?;
+        removed.ok_or_else(|| Error::Busy { layer: layer.clone() })
+    }
+
+    /// Removes merged copies and patches that stand on layers which are gone; gives how many those were. While another
+    /// process has the store open, or this one a tree on any layer, nothing is removed.
+    ///
+    /// # Errors
+    /// If one cannot be removed.
+    pub fn remove_derived(&self) -> Result<usize> {
+        let removed = self.alone(|| {
+            let mut removed = 0;
+            for folder in [derived::FLAT, derived::PATCHES].map(|name| self.0.root.join(name)) {
+                if !fs::exists(&folder) {
+                    continue;
+                }
+                for entry in fs::read_dir(folder)? {
+                    if !derived::is_current(&entry.path(), |layer| self.contains(layer)) {
+                        self.discard(&entry.path())?;
+                        removed += 1;
+                    }
+                }
+            }
+            Ok(removed)
+        })?;
+        Ok(removed.unwrap_or(0))
+    }
+
+    /// Does `work` while nobody else has the store open; `None` if somebody has, or a tree of this process stands.
+    fn alone<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
         let mut lock = lock(&self.0.in_use);
         if !lock_live(&self.0).is_empty() {
-            return Err(busy());
+            return Ok(None);
         }
         *lock = None;
         let path = self.0.root.join("in-use");
         let outcome = match FileLock::attempt(&path, Sharing::Exclusive) {
-            Ok(Some(_alone)) => self.discard(&self.directory(layer)),
-            Ok(None) => Err(busy()),
+            Ok(Some(_alone)) => work().map(Some),
+            Ok(None) => Ok(None),
             Err(e) => Err(e.into()),
         };
         *lock = Some(FileLock::wait(&path, Sharing::Shared)?);
@@ -315,7 +346,7 @@ impl Snapshots {
             scratch::remove_tree(&entry.path())?;
         }
         // They are made again in no time.
-        for entry in fs::read_dir(self.0.root.join("patches"))? {
+        for entry in fs::read_dir(self.0.root.join(derived::PATCHES))? {
             self.discard(&entry.path())?;
         }
         Ok(())

@@ -324,6 +324,30 @@ fn archives_without_parents_keep_what_lower_layers_say_of_them() {
 }
 
 #[test]
+fn what_stands_on_layers_goes_with_them_and_what_the_dead_left_at_the_next_start() {
+    as_root("tests::what_stands_on_layers_goes_with_them_and_what_the_dead_left_at_the_next_start", || {
+        let (folder, store) = store(Choice::Copy);
+        let layers = [
+            unpack(&store, &[dir("d", 0o700), file("d/a", b"a")], &[]),
+            unpack(&store, &[file("d/b", b"b")], &[]),
+        ];
+        let derived = |name: &str| fs::read_dir(store.root().join(name)).unwrap().len();
+        drop(store.view(&layers).unwrap());
+        drop(store.view(&layers[..1]).unwrap());
+        assert_eq!((derived("flat"), derived("patches")), (2, 1));
+        assert_eq!(store.remove_derived().unwrap(), 0);
+        store.remove(&layers[1]).unwrap();
+        assert_eq!(store.remove_derived().unwrap(), 2);
+        assert_eq!((derived("flat"), derived("patches")), (1, 0));
+        let orphan = store.root().join("scratch/orphan");
+        fs::create_dir_all(orphan.join("layer/fs")).unwrap();
+        fs::write(store.root().join("scratch/orphan.lock"), "").unwrap();
+        drop(Snapshots::open(folder.path(), Choice::Copy).unwrap());
+        assert!(fs::read_dir(store.root().join("scratch")).unwrap().is_empty());
+    });
+}
+
+#[test]
 fn a_wrong_digest_leaves_nothing() {
     as_root("tests::a_wrong_digest_leaves_nothing", || {
         let (_folder, store) = store(Choice::Copy);

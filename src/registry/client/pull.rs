@@ -154,7 +154,8 @@ async fn receive(
         }
         sink.write(&chunk).map_err(fail)?;
         let position = sink.position();
-        if position - reported >= REPORT_EVERY || position == blob.size {
+        // The end is told once, when the digest was compared.
+        if position - reported >= REPORT_EVERY && position < blob.size {
             reported = position;
             report(blob.task, blob, position);
         }

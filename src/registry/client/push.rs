@@ -349,9 +349,9 @@ pub(super) struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// `done` bytes were sent in this try.
+    /// `done` bytes were sent in this try. The end is told once, when the registry has accepted the blob.
     pub(super) fn progress(&self, done: u64) {
-        if done > self.furthest.fetch_max(done, Ordering::Relaxed) {
+        if done > self.furthest.fetch_max(done, Ordering::Relaxed) && done < self.blob.size {
             pull::report(self.blob.task, self.blob, done);
         }
     }

@@ -183,7 +183,14 @@ mod tests {
     }
 
     fn record(key: StepKey) -> Record {
-        Record { version: Record::VERSION, key, base: vec![], layers: vec![], origin: String::new(), content: None }
+        Record {
+            version: Record::VERSION,
+            key,
+            base: vec![],
+            layers: vec![],
+            origin: String::new(),
+            content: None,
+        }
     }
 
     #[test]

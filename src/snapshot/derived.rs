@@ -20,7 +20,8 @@ const LIMIT: u64 = 16 << 20;
 pub(super) fn describe<'a>(directory: &Path, layers: impl Iterator<Item = &'a DiffId>) -> Result<()> {
     let path = directory.join(LIST);
     let layers: Vec<&DiffId> = layers.collect();
-    let bytes = serde_json::to_vec(&layers).map_err(|e| Error::system("write", &path, std::io::Error::from(e)))?;
+    let bytes =
+        serde_json::to_vec(&layers).map_err(|e| Error::system("write", &path, std::io::Error::from(e)))?;
     Ok(fs::write(path, bytes)?)
 }
 

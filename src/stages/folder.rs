@@ -86,7 +86,9 @@ impl FolderRecords {
         let record = SharedRecord::of_manifest(&manifest, key);
         let is_there = |blob: &Descriptor| fs::exists(self.blob(&blob.digest));
         Ok(Some(match record {
-            Ok(record) if !record.blobs.iter().all(is_there) => Err(NoRecord::Damaged("a layer of it is gone")),
+            Ok(record) if !record.blobs.iter().all(is_there) => {
+                Err(NoRecord::Damaged("a layer of it is gone"))
+            }
             other => other,
         }))
     }
@@ -119,7 +121,9 @@ impl FolderRecords {
             match known.get(&key) {
                 None => index.manifests.push(entry),
                 // What is there but cannot be used is replaced.
-                Some(at) if replace || !is_whole(root, &index.manifests[*at], &key) => index.manifests[*at] = entry,
+                Some(at) if replace || !is_whole(root, &index.manifests[*at], &key) => {
+                    index.manifests[*at] = entry
+                }
                 Some(_) => {}
             }
         }
@@ -175,7 +179,10 @@ mod tests {
         assert!(matches!(open().get(&keys.definition).unwrap(), Some(Err(NoRecord::Damaged(_)))));
         put(&root, &shared.blobs[0].digest, b"blob").unwrap();
         assert_eq!(open().get(&keys.definition).unwrap(), Some(Ok(shared.clone())));
-        assert_eq!(open().get(&keys.content.unwrap()).unwrap().unwrap().unwrap().record.layers, shared.record.layers);
+        assert_eq!(
+            open().get(&keys.content.unwrap()).unwrap().unwrap().unwrap().record.layers,
+            shared.record.layers
+        );
         let (second, _) = sample(2);
         let created = || open().get(&keys.definition).unwrap().unwrap().unwrap().record.layers[0].created;
         FolderRecords::publish(&root, &[(keys, second.clone(), false)]).unwrap();

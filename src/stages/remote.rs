@@ -36,7 +36,9 @@ impl RegistryRecords {
     pub fn new(client: Client, place: &Reference) -> Result<Self, Error> {
         let fail = |reason| Error::Place { place: place.to_string(), reason };
         if place.digest().is_some() {
-            return Err(fail("a cache cannot be written into a digest: name a repository, with a tag or without"));
+            return Err(fail(
+                "a cache cannot be written into a digest: name a repository, with a tag or without",
+            ));
         }
         let prefix = place.tag().unwrap_or(PREFIX).to_owned();
         let repository = place.clone();
@@ -163,8 +165,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let cx = Context::silent(crate::host::clock::system());
         let address = "127.0.0.1:0".parse().unwrap();
-        let server =
-            Server::bind(address, dir.path(), Options::default(), cx.clock.clone()).await.unwrap();
+        let server = Server::bind(address, dir.path(), Options::default(), cx.clock.clone()).await.unwrap();
         let host = server.local_addr().to_string();
         tokio::spawn(server.serve(cx.cancel.clone()));
         Lab { _dir: dir, cx, client: Client::new(ClientOptions::default()), host }
@@ -213,7 +214,10 @@ mod tests {
         let (shared, keys) = sample(1);
         let records = lab.records("app");
         let error = records.publish(&lab.cx, &keys, &shared, false).await.unwrap_err();
-        assert!(matches!(error, Error::Registry { source: registry::Error::Incomplete { .. }, .. }), "{error:?}");
+        assert!(
+            matches!(error, Error::Registry { source: registry::Error::Incomplete { .. }, .. }),
+            "{error:?}"
+        );
         assert_eq!(records.get(&lab.cx, &keys.definition).await.unwrap(), None);
     }
 

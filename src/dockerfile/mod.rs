@@ -10,6 +10,7 @@
 //! without a line), non-ASCII letters in flags survive, errors in directives name their own line (BuildKit counts from
 //! zero there), and `${…}` nested deeper than 100 is an error.
 
+pub mod checks;
 pub mod command;
 mod directive;
 mod error;
@@ -29,6 +30,7 @@ mod tree;
 mod warning;
 mod word;
 
+pub use checks::Rule;
 pub use directive::{Check, Directives, Escape, RuleSet};
 pub use error::Error;
 pub use expand::{Expander, Expansion, Lookup};
@@ -39,7 +41,7 @@ pub use problem::Problem;
 pub use read::{Statement, statements};
 pub use suggest::nearest;
 pub use tree::{Dockerfile, Stage, StageLookup};
-pub use warning::{Rule, Warning};
+pub use warning::Warning;
 pub use word::Word;
 
 use std::sync::Arc;

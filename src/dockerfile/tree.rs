@@ -19,7 +19,7 @@ pub struct Dockerfile {
     pub global_args: Vec<Instruction>,
     /// The stages in order; may be empty when the file holds only `ARG`s.
     pub stages: Vec<Stage>,
-    /// What the parser itself has to complain about, in order of lines.
+    /// What only the parser sees, in order of lines; [`crate::dockerfile::checks`] has the rest.
     pub warnings: Vec<Warning>,
 }
 

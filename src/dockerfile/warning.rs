@@ -1,36 +1,25 @@
-//! What the parser itself can complain about without stopping.
+//! A complaint about a Dockerfile that does not stop the build.
 
 use crate::base::Span;
+use crate::dockerfile::{Instruction, Rule};
 
 /// A complaint that does not stop the build.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
     /// What it is about.
     pub rule: Rule,
-    /// Where.
+    /// The very words.
     pub span: Span,
+    /// First and last line of the instruction (or of the line, where that alone is wrong), 1-based: what BuildKit names.
+    pub lines: (usize, usize),
     /// In words.
     pub message: String,
 }
 
-/// The build checks that the parser itself knows. Names as in BuildKit's `frontend/dockerfile/docs/rules`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Rule {
-    /// A blank line inside a continuation.
-    NoEmptyContinuation,
-    /// Keywords in upper and in lower case in one file.
-    ConsistentInstructionCasing,
-    /// Flags of an instruction that takes none and (in BuildKit too) does not look at them. A rule of our own.
-    IgnoredFlag,
-}
-
-impl Rule {
-    /// The name in `# check=skip=…`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::NoEmptyContinuation => "NoEmptyContinuation",
-            Self::ConsistentInstructionCasing => "ConsistentInstructionCasing",
-            Self::IgnoredFlag => "IgnoredFlag",
-        }
+impl Warning {
+    /// A complaint about words of `instruction`.
+    pub fn new(rule: Rule, instruction: &Instruction, span: Span, message: impl Into<String>) -> Self {
+        let lines = (instruction.first_line, instruction.last_line);
+        Self { rule, span, lines, message: message.into() }
     }
 }

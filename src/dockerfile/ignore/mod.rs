@@ -107,6 +107,11 @@ impl Matcher {
         self.negations
     }
 
+    /// Whether a pattern hides all that is in the root.
+    pub fn hides_everything(&self) -> bool {
+        self.patterns.iter().any(|pattern| pattern.everything && !pattern.negated)
+    }
+
     /// Whether `path` (relative, clean, with `/`) is hidden, its parents considered. The root `.` never is.
     pub fn excludes(&self, path: &str) -> bool {
         path != "." && self.enter(&Parent::default(), path).0

@@ -6,13 +6,16 @@ use crate::dockerfile::ignore::compile::{Compiled, compile};
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
     pub negated: bool,
+    /// Whether it stands for everything there is.
+    pub everything: bool,
     how: Compiled,
 }
 
 impl Pattern {
     /// Compiles a cleaned pattern; `None` if it is none.
     pub fn new(cleaned: &str, negated: bool) -> Option<Self> {
-        Some(Self { negated, how: compile(cleaned)? })
+        let everything = ["*", "**", "**/*"].contains(&cleaned);
+        Some(Self { negated, everything, how: compile(cleaned)? })
     }
 
     /// Whether the pattern matches exactly this path (parents are the caller's business).

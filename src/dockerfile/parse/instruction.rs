@@ -76,6 +76,7 @@ fn ignored_flags(statement: &Statement, warnings: &mut Vec<Warning>) {
         warnings.push(Warning {
             rule: Rule::IgnoredFlag,
             span: flag.word.span.clone(),
+            lines: (statement.first_line, statement.last_line),
             message: format!("{keyword} takes no flags here: --{name} has no effect"),
         });
     }

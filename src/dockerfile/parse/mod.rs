@@ -1,6 +1,5 @@
 //! From statements to typed instructions and stages.
 
-mod casing;
 mod device;
 mod duration;
 mod files;
@@ -37,7 +36,6 @@ pub(super) fn parse(file: &Arc<SourceFile>) -> Result<Dockerfile, Error> {
         let instruction = instruction::parse(statement, &mut out.warnings)?;
         place(&mut out, instruction).map_err(|problem| Error::parse(span, problem))?;
     }
-    out.warnings.extend(casing::check(&out));
     out.warnings.sort_by_key(|warning| warning.span.range().start);
     Ok(out)
 }

@@ -119,10 +119,7 @@ fn the_parser_warns() {
     let tree = tree("FROM a\nrun b \\\n\n c\nARG --x y\nCMD z\n");
     let found: Vec<_> =
         tree.warnings.iter().map(|warning| (warning.rule, warning.span.first_line())).collect();
-    assert_eq!(
-        found,
-        [(Rule::ConsistentInstructionCasing, 2), (Rule::NoEmptyContinuation, 3), (Rule::IgnoredFlag, 5)]
-    );
+    assert_eq!(found, [(Rule::NoEmptyContinuation, 3), (Rule::IgnoredFlag, 5)]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::base::{SourceFile, Span};
 use crate::dockerfile::read::lines::{Lines, Physical};
-use crate::dockerfile::{Check, Directives, Error, Escape, Problem, RuleSet, Word};
+use crate::dockerfile::{Check, Directives, Error, Escape, Problem, Word};
 
 /// Takes lines as long as they are directives. Source of the rules: BuildKit `parser/directives.go`, measured.
 #[derive(Default)]
@@ -42,7 +42,12 @@ impl Reader {
 
 /// Name and value of a known directive.
 fn split(line: &str) -> Option<(&'static str, &str)> {
-    let rest = line.strip_prefix('#')?.trim_start();
+    split_text(line.strip_prefix('#')?)
+}
+
+/// The same of what stands behind `#`.
+fn split_text(text: &str) -> Option<(&'static str, &str)> {
+    let rest = text.trim_start();
     let blank = |c: char| matches!(c, '\t' | '\n' | '\u{c}' | '\r' | ' ');
     let (name, value) = rest.split_once('=')?;
     let name = name.trim_end_matches(blank);
@@ -83,30 +88,17 @@ pub(in crate::dockerfile) fn find(file: &Arc<SourceFile>, escape: Escape) -> Res
     Ok(found)
 }
 
-/// Reads `skip=…;error=…;experimental=…`.
+/// Reads the value of `# check=`.
 fn check(word: &Word) -> Result<Check, Error> {
-    let wrong = |part: &str| Error::parse(word.span.clone(), Problem::CheckOption(part.to_owned()));
-    let mut check = Check::default();
-    if word.text.trim().is_empty() {
-        return Ok(check);
-    }
-    for part in word.text.trim().splitn(3, ';') {
-        let (key, value) = part.split_once('=').ok_or_else(|| wrong(part))?;
-        match (key.trim(), value.trim()) {
-            ("skip", value) => check.skip = rules(value),
-            ("experimental", value) => check.experimental = rules(value),
-            ("error", value) => check.error = go_bool(value).ok_or_else(|| wrong(part))?,
-            _ => return Err(wrong(part)),
-        }
-    }
-    Ok(check)
+    Check::parse(&word.text).map_err(|part| Error::parse(word.span.clone(), Problem::CheckOption(part)))
 }
 
-fn rules(value: &str) -> RuleSet {
-    match value {
-        "all" => RuleSet::All,
-        names => RuleSet::Names(names.split(',').map(|name| name.trim().to_owned()).collect()),
-    }
+/// The value of a `# check=` among the comments above an instruction; the first counts. The comments are without `#`.
+pub(in crate::dockerfile) fn check_of(comments: &[String]) -> Option<&str> {
+    comments.iter().find_map(|comment| match split_text(comment) {
+        Some(("check", value)) => value.split(' ').next(),
+        _ => None,
+    })
 }
 
 /// What Go's `strconv.ParseBool` takes.

@@ -77,6 +77,8 @@ pub(in crate::dockerfile) fn read(file: &Arc<SourceFile>) -> Result<Read, Error>
             warnings.push(Warning {
                 rule: Rule::NoEmptyContinuation,
                 span: Span::lines(file, number, number),
+                // BuildKit names the line at which the instruction ends.
+                lines: (logical.last_line, logical.last_line),
                 message: format!("Empty continuation line found in: {}", logical.text.trim()),
             });
         }

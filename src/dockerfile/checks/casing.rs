@@ -1,9 +1,9 @@
-//! The check ConsistentInstructionCasing: which keywords stand out.
+//! ConsistentInstructionCasing: which keywords stand out.
 
 use crate::dockerfile::{Dockerfile, Instruction, Rule, Warning};
 
 /// Keywords of mixed case, and those of the rarer case; upper case wins a draw. Global `ARG`s do not count, as in BuildKit.
-pub(super) fn check(file: &Dockerfile) -> Vec<Warning> {
+pub(super) fn keywords(file: &Dockerfile) -> Vec<Warning> {
     let lower = |word: &str| word == word.to_lowercase();
     let upper = |word: &str| word == word.to_uppercase();
     let (mut lowers, mut uppers) = (0, 0);
@@ -14,13 +14,11 @@ pub(super) fn check(file: &Dockerfile) -> Vec<Warning> {
     let (wanted, fits): (_, &dyn Fn(&str) -> bool) =
         if lowers > uppers { ("lowercase", &lower) } else { ("uppercase", &upper) };
     let odd = in_stages(file).filter(|instruction| !fits(&instruction.keyword.text));
-    odd.map(|instruction| Warning {
-        rule: Rule::ConsistentInstructionCasing,
-        span: instruction.keyword.span.clone(),
-        message: format!(
-            "Command '{}' should match the case of the command majority ({wanted})",
-            instruction.keyword.text
-        ),
+    odd.map(|instruction| {
+        let keyword = &instruction.keyword;
+        let message =
+            format!("Command '{}' should match the case of the command majority ({wanted})", keyword.text);
+        Warning::new(Rule::ConsistentInstructionCasing, instruction, keyword.span.clone(), message)
     })
     .collect()
 }

@@ -27,6 +27,7 @@
 //! Rejected: keys that chain on results only (a lookup per step, one after the other); one tree per stage that is changed
 //! in place (no cache per step, no two builds at once); compressing layers when they are made (most never leave).
 
+pub mod checks;
 mod doors;
 mod error;
 pub mod evaluate;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::{Platform, StepKey};
+use crate::build::evaluate::survey::{self, Subject};
 use crate::build::evaluate::{self, Evaluated, Outline, Parameters};
 use crate::build::execute::{World, WorldInputs, execute, is_whole};
 use crate::build::facts::context::{self, ContextTree};
@@ -11,7 +12,7 @@ use crate::build::facts::{BaseImage, Definition, bases, definition, secrets};
 use crate::build::plan::{self, Facts, Plan, Verdict};
 use crate::build::step::{Parent, Stage};
 use crate::build::transfer::{LayerSource, fetch_blob};
-use crate::build::{Built, Doors, Error, Output, Request, blocking, export, image};
+use crate::build::{Built, Doors, Error, Output, Request, blocking, checks, export, image};
 use crate::host::fs;
 use crate::oci::{Descriptor, ImageConfig, media};
 use crate::report::{Context, Outcome, TaskKind};
@@ -35,6 +36,16 @@ pub async fn run(cx: &Context, doors: &Doors, request: Request) -> Result<Built,
     let outline = evaluate::outline(&file, &parameters)?;
     let found = bases::resolve(cx, doors, &outline.bases, request.pull).await?;
     let configs: Vec<ImageConfig> = found.iter().map(|base| base.config.clone()).collect();
+    let check = survey::options(&file, &parameters)?;
+    let subject = Subject {
+        file: &file,
+        outline: &outline,
+        bases: &configs,
+        parameters: &parameters,
+        ignore: &ignore,
+        check: &check,
+    };
+    checks::warn(cx, &subject)?;
     let Evaluated { steps, stages } = evaluate::evaluate(&file, &outline, &configs, &parameters)?;
     let source_date_epoch = source_date_epoch(&request, &outline)?;
     let contexts = vec![ContextTree {
@@ -62,7 +73,7 @@ pub async fn run(cx: &Context, doors: &Doors, request: Request) -> Result<Built,
     finish(cx, &world, &outline, &found, &plan).await
 }
 
-async fn read_definition(cx: &Context, request: &Request) -> Result<Definition, Error> {
+pub(super) async fn read_definition(cx: &Context, request: &Request) -> Result<Definition, Error> {
     let task = cx.report.task(TaskKind::Internal, "[internal] load build definition");
     let asked = request.clone();
     let read = blocking(move || definition::read(&asked)).await;
@@ -73,7 +84,7 @@ async fn read_definition(cx: &Context, request: &Request) -> Result<Definition, 
     read
 }
 
-fn parameters(request: &Request) -> Parameters {
+pub(super) fn parameters(request: &Request) -> Parameters {
     let host = Platform::host();
     Parameters {
         build_args: request.build_args.clone(),

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::base::Span;
+
 /// Names a task within one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct TaskId(pub u64);
@@ -57,7 +59,7 @@ pub enum Outcome {
 }
 
 /// Something a user should know that does not stop the operation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Warning {
     /// Name of the rule, if the warning belongs to one.
     pub rule: Option<String>,
@@ -67,6 +69,12 @@ pub struct Warning {
     pub file: Option<String>,
     /// 1-based line, if it has a place.
     pub line: Option<usize>,
+    /// A page that explains it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The very words it is about.
+    #[serde(skip)]
+    pub place: Option<Span>,
 }
 
 /// One thing that happened.

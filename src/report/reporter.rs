@@ -55,7 +55,7 @@ impl Reporter {
 
     /// Says something a user should know.
     pub fn warn(&self, message: impl Into<String>) {
-        self.warning(Warning { rule: None, message: message.into(), file: None, line: None });
+        self.warning(Warning { message: message.into(), ..Warning::default() });
     }
 
     /// Says something a user should know, with its rule and place.

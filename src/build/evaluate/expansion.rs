@@ -58,6 +58,22 @@ impl Expansion {
         Ok(expanded.map_err(|e| e.at(&place.span))?.text)
     }
 
+    /// What `text` becomes, with the names that were looked up.
+    ///
+    /// # Errors
+    /// Without a place.
+    pub fn whole(&self, text: &str, vars: &Vars) -> Result<dockerfile::Expansion, dockerfile::Error> {
+        self.expander.text(text, &|name| lookup(vars, name))
+    }
+
+    /// The same of the body of a heredoc.
+    ///
+    /// # Errors
+    /// Without a place.
+    pub fn whole_body(&self, body: &str, vars: &Vars) -> Result<dockerfile::Expansion, dockerfile::Error> {
+        Expander::body().text(body, &|name| lookup(vars, name))
+    }
+
     /// A text that is only shown: what cannot be expanded stays as it is written.
     pub fn shown(&self, text: &str, vars: &Vars) -> String {
         let expander = self.expander.keep_quotes().keep_escapes().keep_unset();

@@ -22,9 +22,10 @@ mod remote;
 mod running;
 mod soundness;
 mod stage;
+pub mod survey;
 mod vars;
 
-pub use outline::{BaseRequest, Outline, OutlinedStage, StageFrom, outline};
+pub use outline::{BaseRequest, Outline, OutlinedStage, StageFrom, outline, outline_all};
 pub use stage::{Evaluated, evaluate};
 pub use vars::Vars;
 

@@ -65,6 +65,18 @@ pub struct Outline {
 /// # Errors
 /// [`Error::Definition`] and [`Error::Input`], in the order in which BuildKit finds them.
 pub fn outline(file: &Dockerfile, parameters: &Parameters) -> Result<Outline, Error> {
+    outline_of(file, parameters, false)
+}
+
+/// The same for all stages, whatever the target needs: what a check looks at.
+///
+/// # Errors
+/// See [`outline`].
+pub fn outline_all(file: &Dockerfile, parameters: &Parameters) -> Result<Outline, Error> {
+    outline_of(file, parameters, true)
+}
+
+fn outline_of(file: &Dockerfile, parameters: &Parameters, all: bool) -> Result<Outline, Error> {
     if file.stages.is_empty() {
         let message = "dockerfile contains no stages to build";
         return Err(Error::Definition { span: None, message: message.into(), hints: vec![] }
@@ -80,7 +92,8 @@ pub fn outline(file: &Dockerfile, parameters: &Parameters) -> Result<Outline, Er
     let target = find_target(file, parameters.target.as_deref())?;
     soundness::check(file, froms.iter().map(|from| from.name.as_str()))?;
     let mut walk = Walk { file, parameters, froms, bases: Vec::new(), stages: vec![None; file.stages.len()] };
-    for index in walk.needed(target) {
+    let needed = if all { (0..file.stages.len()).collect() } else { walk.needed(target) };
+    for index in needed {
         walk.stage(index)?;
     }
     let Walk { bases, stages, .. } = walk;
@@ -116,8 +129,7 @@ fn find_target(file: &Dockerfile, target: Option<&str>) -> Result<usize, Error> 
 }
 
 fn global_args(file: &Dockerfile, parameters: &Parameters) -> Result<Vars, Error> {
-    let last = file.stages.last().and_then(|stage| stage.name());
-    let mut globals = predefined(parameters, parameters.target.as_deref().or(last).unwrap_or("default"));
+    let mut globals = predefined(file, parameters);
     let expansion = Expansion::new(file);
     for instruction in &file.global_args {
         let Command::Arg(arg) = &instruction.command else { continue };
@@ -135,7 +147,9 @@ fn global_args(file: &Dockerfile, parameters: &Parameters) -> Result<Vars, Error
 }
 
 /// The platform arguments, each open to `--build-arg`.
-fn predefined(parameters: &Parameters, target: &str) -> Vars {
+pub(super) fn predefined(file: &Dockerfile, parameters: &Parameters) -> Vars {
+    let last = file.stages.last().and_then(|stage| stage.name());
+    let target = parameters.target.as_deref().or(last).unwrap_or("default");
     let (build, wanted) = (&parameters.build_platform, &parameters.platform);
     let pairs = [
         ("BUILDPLATFORM", build.to_string()),

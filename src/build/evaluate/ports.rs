@@ -30,6 +30,26 @@ pub fn expand(word: &str) -> Result<Vec<String>, String> {
     Ok((first..=last).map(|port| format!("{port}/{protocol}")).collect())
 }
 
+/// What of a word of EXPOSE is legal but not meant: nothing, if it is not a port at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Oddities {
+    /// The protocol has capitals.
+    pub protocol: bool,
+    /// An address or a port of the host stands before it.
+    pub host: bool,
+}
+
+/// What is odd about `word`. Whether it is right is not looked at further than its protocol, as in BuildKit.
+pub fn oddities(word: &str) -> Oddities {
+    let (ip, host, container) = split(word);
+    let (range, protocol) = container.split_once('/').unwrap_or((container, ""));
+    let known = ["", "tcp", "udp", "sctp"].contains(&protocol.to_lowercase().as_str());
+    if range.is_empty() || !known {
+        return Oddities::default();
+    }
+    Oddities { protocol: protocol != protocol.to_lowercase(), host: !ip.is_empty() || !host.is_empty() }
+}
+
 fn split(word: &str) -> (&str, &str, &str) {
     match word.rsplit_once(':') {
         None => ("", "", word),

@@ -66,7 +66,6 @@ async fn one(cx: &Context, doors: &Doors, request: &BaseRequest, pull: bool) -> 
     if !pull {
         let (store, doors, request) = (doors.store().clone(), doors.clone(), request.clone());
         if let Some(image) = blocking(move || local(&store, &doors, &request)).await? {
-            check_platform(cx, &image);
             return Ok(image);
         }
     }
@@ -77,20 +76,7 @@ async fn one(cx: &Context, doors: &Doors, request: &BaseRequest, pull: bool) -> 
         Ok(image) => task.finish(Outcome::Done, Some(image.digest.to_string())),
         Err(e) => task.finish(Outcome::Failed(e.to_string()), None),
     }
-    let image = result?;
-    check_platform(cx, &image);
-    Ok(image)
-}
-
-/// BuildKit warns and goes on: there are images whose configuration is simply wrong.
-fn check_platform(cx: &Context, image: &BaseImage) {
-    let (found, wanted) = (image.config.platform(), &image.request.platform);
-    if found.rank_for(wanted).is_none() {
-        cx.report.warn(format!(
-            "base image {} was found with platform {found}, expected {wanted}",
-            image.request.name
-        ));
-    }
+    result
 }
 
 fn local(store: &Store, doors: &Doors, request: &BaseRequest) -> Result<Option<BaseImage>, Error> {

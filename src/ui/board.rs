@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::report::{Event, Outcome, TaskId, TaskKind, Warning};
 use crate::ui::clean;
+use crate::ui::page::warning_page;
 
 /// Log lines kept of each task, for the page of its failure.
 const KEPT_LINES: usize = 20;
@@ -189,6 +190,21 @@ pub(super) fn last_words(board: &Board) -> String {
             out.push_str(&format!("{:.3} {line}\n", since.as_secs_f64()));
         }
         out.push_str("------\n");
+    }
+    out
+}
+
+/// Warnings that have a place, in frames, and how many warnings there were; those without a place were told before.
+pub(super) fn warning_summary(board: &Board, colour: bool, width: usize) -> String {
+    let mut out = String::new();
+    for warning in board.warnings.iter().filter(|warning| warning.place.is_some()) {
+        out.push_str(&warning_page(warning, colour, width));
+        out.push('\n');
+    }
+    match (out.is_empty(), board.warnings.len()) {
+        (true, _) => {}
+        (false, 1) => out.push_str("1 warning found\n"),
+        (false, count) => out.push_str(&format!("{count} warnings found\n")),
     }
     out
 }

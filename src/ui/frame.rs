@@ -19,8 +19,17 @@ struct Window {
     range: std::ops::Range<usize>,
 }
 
-/// `message` as a title, and below it the lines around `label`.
-pub(super) fn frame(message: &str, label: &Label, colour: bool, width: usize) -> String {
+/// What stands above a frame.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Title<'a> {
+    /// What failed.
+    Error(&'a str),
+    /// What a rule says, and the page that explains it.
+    Warning { message: &'a str, rule: Option<&'a str>, page: Option<&'a str> },
+}
+
+/// The title, and below it the lines around `label`.
+pub(super) fn frame(title: Title<'_>, label: &Label, colour: bool, width: usize) -> String {
     let window = window(&label.span);
     let words = clean(label.text.as_bytes());
     let mark = AnnotationKind::Primary.span(window.range.clone());
@@ -31,7 +40,16 @@ pub(super) fn frame(message: &str, label: &Label, colour: bool, width: usize) ->
         .fold(false)
         .annotation(mark);
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    let report = [Level::ERROR.primary_title(message).element(snippet)];
+    let report = match title {
+        Title::Error(message) => Level::ERROR.primary_title(message).element(snippet),
+        Title::Warning { message, rule, page } => {
+            let title = Level::WARNING.primary_title(message);
+            let title = if let Some(rule) = rule { title.id(rule) } else { title };
+            let group = title.element(snippet);
+            if let Some(page) = page { group.element(Level::NOTE.message(page)) } else { group }
+        }
+    };
+    let report = [report];
     let mut out = renderer.term_width(width).render(&report);
     out.push('\n');
     out
@@ -93,7 +111,7 @@ mod tests {
     fn show(text: &[u8], range: std::ops::Range<usize>, words: &str) -> String {
         let file = SourceFile::new("build/Dockerfile", text);
         let label = Label { span: Span::new(&file, range), text: words.to_owned() };
-        frame("parse the Dockerfile", &label, false, 80)
+        frame(Title::Error("parse the Dockerfile"), &label, false, 80)
     }
 
     #[test]

@@ -35,7 +35,7 @@ mod tty;
 pub use choice::{Choice, LogFormat, Progress};
 pub use clean::clean;
 pub use format::{ago, duration, size};
-pub use page::{page, page_json, show};
+pub use page::{page, page_json, show, warning_page};
 pub use renderer::Renderer;
 pub use table::Table;
 pub use terminal::Terminal;

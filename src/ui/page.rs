@@ -4,9 +4,11 @@ use std::io::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use crate::base::Failure;
+use crate::base::{Failure, Label};
+use crate::report::Warning;
+use crate::ui::board::warning_line;
 use crate::ui::clean::clean;
-use crate::ui::frame::frame;
+use crate::ui::frame::{Title, frame};
 use crate::ui::palette::{Palette, paint};
 use crate::ui::{LogFormat, Terminal};
 
@@ -15,7 +17,7 @@ pub fn page(failure: &Failure, terminal: &Terminal) -> String {
     let palette = Palette::new(terminal.colour);
     let message = clean(failure.message().as_bytes());
     let mut out = match failure.label() {
-        Some(label) => frame(&message, label, terminal.colour, terminal.width),
+        Some(label) => frame(Title::Error(&message), label, terminal.colour, terminal.width),
         None => format!("{} {}\n", paint(palette.error, "error:"), paint(palette.heading, message)),
     };
     for cause in failure.causes() {
@@ -29,6 +31,19 @@ pub fn page(failure: &Failure, terminal: &Terminal) -> String {
         out.push_str(&page(child, terminal));
     }
     out
+}
+
+/// A warning as text: with the lines it is about, where it has any.
+pub fn warning_page(warning: &Warning, colour: bool, width: usize) -> String {
+    let Some(place) = &warning.place else {
+        let word = paint(Palette::new(colour).warning, "warning:");
+        return format!("{word} {}\n", warning_line(warning));
+    };
+    let message = clean(warning.message.as_bytes());
+    let title =
+        Title::Warning { message: &message, rule: warning.rule.as_deref(), page: warning.url.as_deref() };
+    let label = Label { span: place.clone(), text: String::new() };
+    frame(title, &label, colour, width)
 }
 
 /// Adds `word text`, further lines of the text below its first.

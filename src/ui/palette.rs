@@ -17,6 +17,8 @@ pub(super) struct Palette {
     pub(super) warning: Style,
     /// What can be done.
     pub(super) hint: Style,
+    /// Whether there are colours at all.
+    pub(super) colour: bool,
 }
 
 impl Palette {
@@ -31,6 +33,7 @@ impl Palette {
             error: AnsiColor::Red.on_default().bold(),
             warning: AnsiColor::Yellow.on_default().bold(),
             hint: AnsiColor::Cyan.on_default().bold(),
+            colour,
         }
     }
 }

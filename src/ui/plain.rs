@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::report::{Event, Outcome, TaskId};
-use crate::ui::board::{Board, Entry, Item, last_words, warning_line};
+use crate::ui::board::{Board, Entry, Item, last_words, warning_line, warning_summary};
 use crate::ui::clean;
 use crate::ui::format;
 use crate::ui::palette::{Palette, paint};
@@ -13,6 +13,9 @@ use crate::ui::renderer::Draw;
 
 /// How often a running transfer says how far it is.
 const TRANSFER_EVERY: Duration = Duration::from_secs(5);
+
+/// Columns of a frame in a log.
+const COLUMNS: usize = 140;
 
 /// The plain face.
 #[derive(Debug)]
@@ -130,7 +133,8 @@ impl Draw for Plain {
                 }
                 self.finished(*task, outcome, at.0, out)
             }
-            Event::Warned(warning) if self.board.warnings.len() > warnings => {
+            // One with a place is shown at the end, with its lines.
+            Event::Warned(warning) if self.board.warnings.len() > warnings && warning.place.is_none() => {
                 writeln!(out, "{} {}", paint(self.palette.warning, "warning:"), warning_line(warning))
             }
             Event::Warned(_) => Ok(()),
@@ -139,7 +143,12 @@ impl Draw for Plain {
     }
 
     fn close(&mut self, _now: Duration, out: &mut dyn Write) -> io::Result<()> {
-        out.write_all(last_words(&self.board).as_bytes())
+        out.write_all(last_words(&self.board).as_bytes())?;
+        let warnings = warning_summary(&self.board, self.palette.colour, COLUMNS);
+        if !warnings.is_empty() && self.written {
+            writeln!(out)?;
+        }
+        out.write_all(warnings.as_bytes())
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::report::{Event, Outcome, TaskKind};
-use crate::ui::board::{Board, Entry, Item, last_words, warning_line};
+use crate::ui::board::{Board, Entry, Item, last_words, warning_line, warning_summary};
 use crate::ui::clean::{clean, fill, fit};
 use crate::ui::format;
 use crate::ui::palette::{Palette, paint};
@@ -212,8 +212,13 @@ impl Draw for Tty {
             lines.extend(self.board.entries().iter().map(|entry| self.task_line(entry, columns, now)));
         }
         lines.extend(last_words(&self.board).lines().map(str::to_owned));
-        for warning in &self.board.warnings {
+        for warning in self.board.warnings.iter().filter(|warning| warning.place.is_none()) {
             lines.push(format!("{} {}", paint(self.palette.warning, "warning:"), warning_line(warning)));
+        }
+        let warnings = warning_summary(&self.board, self.palette.colour, columns);
+        if !warnings.is_empty() {
+            lines.push(String::new());
+            lines.extend(warnings.lines().map(str::to_owned));
         }
         // What is drawn now stays.
         self.frame(lines, Vec::new(), out)

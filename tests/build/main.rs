@@ -10,6 +10,7 @@
     reason = "a test may stop where it stands"
 )]
 
+mod checks;
 mod image_run;
 mod images;
 mod kills;

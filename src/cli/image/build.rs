@@ -9,6 +9,7 @@ use clap::Args;
 use crate::base::{Failure, Kind, Platform, Reference};
 use crate::build::step::Network;
 use crate::build::{Output, Request, SecretSource};
+use crate::cli::image::call::{Call, Question};
 use crate::cli::image::{outputs, secrets};
 use crate::cli::session::{RegistryFlags, reference};
 use crate::cli::{Global, Needs, Result, Session, output};
@@ -39,6 +40,12 @@ pub struct Build {
     /// Label of the image, NAME=VALUE; may be repeated
     #[arg(long, value_name = "NAME=VALUE")]
     label: Vec<String>,
+    /// Build nothing, but say what is wrong with the Dockerfile (short for --call check)
+    #[arg(long, conflicts_with = "call")]
+    check: bool,
+    /// What to do: build, check, outline (what the target takes) or targets (which there are); with ,format=json for programs
+    #[arg(long, value_name = "WHAT", default_value = "build", hide_default_value = true)]
+    call: Call,
     /// Run every step, whatever is known from earlier builds
     #[arg(long)]
     no_cache: bool,
@@ -109,6 +116,11 @@ impl Build {
         }
         let session = Session::begin(&global, Needs::Namespace, "Building")?;
         let doors = session.doors(self.registry.options())?;
+        let call = if self.check { Call::CHECK } else { self.call };
+        if call.question != Question::Build {
+            let code = call.run(&session, &doors, &self.request()?)?;
+            return Ok(session.end(code));
+        }
         let request = ops::image_build::Request {
             build: self.request()?,
             iidfile: self.iidfile.clone(),

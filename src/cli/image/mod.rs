@@ -1,6 +1,7 @@
 //! `lap image`: build, run and keep images.
 
 mod build;
+mod call;
 mod check;
 mod du;
 mod history;

@@ -51,6 +51,7 @@ fn story() -> Vec<Event> {
         message: "ARG V is never used".to_owned(),
         file: Some("Dockerfile".to_owned()),
         line: Some(3),
+        ..Warning::default()
     };
     vec![
         started(1, TaskKind::Internal, "[internal] load build definition from Dockerfile", 0),

@@ -46,6 +46,35 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "N", env = "LAP_JOBS", help_heading = "Global options")]
     #[arg(hide_env_values = true)]
     jobs: Option<std::num::NonZeroUsize>,
+    /// Refuse layers and archives that are larger than this once decompressed (bytes, or with K, M, G) [default: 64G]
+    #[arg(long, global = true, value_name = "SIZE", env = "LAP_MAX_LAYER_SIZE", value_parser = size)]
+    #[arg(help_heading = "Global options", hide_env_values = true)]
+    max_layer_size: Option<u64>,
+    /// Refuse layers and archives with more entries than this [default: 20000000]
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        env = "LAP_MAX_LAYER_ENTRIES",
+        help_heading = "Global options"
+    )]
+    #[arg(hide_env_values = true)]
+    max_layer_entries: Option<u64>,
+}
+
+/// A number of bytes, with a letter for its power of 1024.
+fn size(text: &str) -> std::result::Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let power = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" | "B" => Some(0),
+        "K" | "KB" | "KIB" => Some(10),
+        "M" | "MB" | "MIB" => Some(20),
+        "G" | "GB" | "GIB" => Some(30),
+        "T" | "TB" | "TIB" => Some(40),
+        _ => None,
+    };
+    let number = power.and_then(|power| digits.parse::<u64>().ok()?.checked_mul(1 << power));
+    number.ok_or_else(|| "write a number of bytes, or one with K, M, G or T behind it".into())
 }
 
 impl Global {

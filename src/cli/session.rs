@@ -100,6 +100,8 @@ impl Session {
         if let Some(jobs) = global.jobs {
             limits.jobs = jobs;
         }
+        limits.layer_size = global.max_layer_size.unwrap_or(limits.layer_size);
+        limits.layer_entries = global.max_layer_entries.unwrap_or(limits.layer_entries);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .worker_threads(limits.jobs.get().clamp(2, 8))

@@ -157,7 +157,13 @@ impl Error {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let of = |kind| Failure::of(kind, &error);
+        let of = |kind| {
+            let failure = Failure::of(kind, &error);
+            match oci::compress::limit_hint(&error) {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            }
+        };
         match error {
             Error::Files(error) => error.into(),
             Error::Image(error) => error.into(),

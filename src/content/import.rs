@@ -6,7 +6,7 @@ use crate::base::{DiffId, Hasher};
 use crate::content::images::DEEPEST;
 use crate::content::{Error, LayerBlob, Store};
 use crate::oci::archive::{ArchivedContent, ArchivedImage, Body, DockerImage, Files, blob_name};
-use crate::oci::compress::decompress;
+use crate::oci::compress::{at_most, decompress};
 use crate::oci::{
     self, AnyManifest, CONFIG_LIMIT, Descriptor, ImageConfig, Index, MANIFEST_LIMIT, Manifest, media,
 };
@@ -132,9 +132,9 @@ impl Import<'_> {
         let body = self.open(name)?;
         let mut writer = self.store.writer()?;
         let reader = Stoppable { cx: self.cx, inner: body.reader };
-        let mut unpacked =
-            decompress(Tee { inner: reader, copy: &mut writer }).map_err(|e| self.failed(e))?;
+        let unpacked = decompress(Tee { inner: reader, copy: &mut writer }).map_err(|e| self.failed(e))?;
         let kind = unpacked.kind();
+        let mut unpacked = at_most(unpacked, self.cx.limits.layer_size);
         let mut tar = Counted { hasher: Hasher::default(), count: 0 };
         io::copy(&mut unpacked, &mut tar).map_err(|e| self.failed(e))?;
         drop(unpacked);

@@ -114,7 +114,8 @@ impl Store {
         match blob {
             Some(blob) => {
                 let reader = Stoppable { cx, inner: self.open_blob(&blob.digest)? };
-                let mut tar = crate::oci::compress::decompress(reader).map_err(stopped_or)?;
+                let tar = crate::oci::compress::decompress(reader).map_err(stopped_or)?;
+                let mut tar = crate::oci::compress::at_most(tar, cx.limits.layer_size);
                 io::copy(&mut tar, &mut writer).map_err(stopped_or)?;
             }
             None if leaving.unpacked.contains(diff_id) => {

@@ -9,7 +9,7 @@ use crate::base::{Failure, Kind, Reference};
 use crate::content::{LayoutFolder, Store};
 use crate::host::fs;
 use crate::oci::archive::{ArchivedImage, Files, TarFiles, read_images};
-use crate::oci::compress::{Kind as Packing, decompress};
+use crate::oci::compress::{Kind as Packing, at_most, decompress};
 use crate::report::{Context, Outcome, TaskKind};
 
 /// What to load.
@@ -46,7 +46,7 @@ pub struct Loaded {
 /// # Errors
 /// If it cannot be read or is not what it should be, or the store cannot be written.
 pub fn run(cx: &Context, store: &Store, request: Request<'_>) -> Result<Vec<Loaded>, Failure> {
-    let (name, files) = open(store, request.input)?;
+    let (name, files) = open(cx, store, request.input)?;
     let task = cx.report.task(TaskKind::Transfer, format!("load {name}"));
     match load(cx, store, files.as_ref(), &request.names) {
         Ok(loaded) => {
@@ -60,7 +60,7 @@ pub fn run(cx: &Context, store: &Store, request: Request<'_>) -> Result<Vec<Load
     }
 }
 
-fn open(store: &Store, input: Input<'_>) -> Result<(String, Box<dyn Files>), Failure> {
+fn open(cx: &Context, store: &Store, input: Input<'_>) -> Result<(String, Box<dyn Files>), Failure> {
     let (name, file) = match input {
         Input::Path(path) => {
             let name = path.display().to_string();
@@ -74,14 +74,15 @@ fn open(store: &Store, input: Input<'_>) -> Result<(String, Box<dyn Files>), Fai
                 drop(packed);
                 (name, file)
             } else {
-                let spooled = store.spool(&mut { packed })?;
+                let spooled = store.spool(&mut at_most(packed, cx.limits.layer_size))?;
                 (name, spooled)
             }
         }
         Input::Stream(stream) => {
             let failed = |e| Failure::new(Kind::Input, "read standard input").caused_by(&e);
-            let mut packed = decompress(stream).map_err(failed)?;
-            ("standard input".to_owned(), store.spool(&mut packed)?)
+            let packed = decompress(stream).map_err(failed)?;
+            let spooled = store.spool(&mut at_most(packed, cx.limits.layer_size))?;
+            ("standard input".to_owned(), spooled)
         }
     };
     let files = TarFiles::scan(file).map_err(|e| Failure::from(e).while_doing(format!("load {name}")))?;

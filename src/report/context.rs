@@ -7,19 +7,24 @@ use tokio_util::sync::CancellationToken;
 use crate::base::Clock;
 use crate::report::Reporter;
 
-/// How much may happen at once.
+/// How much may happen at once, and how much of what comes from elsewhere is believed.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Steps and CPU-bound jobs.
     pub jobs: NonZeroUsize,
     /// Connections to one registry.
     pub transfers: NonZeroUsize,
+    /// Bytes of one layer or archive once it is decompressed.
+    pub layer_size: u64,
+    /// Entries of one layer or archive.
+    pub layer_entries: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         let jobs = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self { jobs, transfers: NonZeroUsize::new(6).unwrap_or(NonZeroUsize::MIN) }
+        let transfers = NonZeroUsize::new(6).unwrap_or(NonZeroUsize::MIN);
+        Self { jobs, transfers, layer_size: 64 << 30, layer_entries: 20_000_000 }
     }
 }
 

@@ -14,6 +14,7 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use crate::host::fs::File;
+use crate::oci;
 use crate::oci::layer::{Entry, Kind, Reader};
 use crate::snapshot::attributes;
 use crate::snapshot::folder::Folder;
@@ -25,6 +26,8 @@ const BUFFER: usize = 256 << 10;
 /// Puts entries into a tree.
 pub(super) struct Applier<'a> {
     tree: &'a Rooted,
+    /// What is put there, for messages.
+    pub(super) what: String,
     /// Where in the tree names begin.
     base: PathBuf,
     /// Owner of everything, instead of the archive's.
@@ -48,9 +51,11 @@ pub(super) struct Applier<'a> {
 const MOST_NOTES: usize = 100;
 
 impl<'a> Applier<'a> {
-    pub(super) fn new(tree: &'a Rooted, base: &Path, owner: Option<(u32, u32)>) -> Self {
+    /// An applier of the entries of the archive `what`.
+    pub(super) fn new(tree: &'a Rooted, what: &str, base: &Path, owner: Option<(u32, u32)>) -> Self {
         Self {
             tree,
+            what: what.to_owned(),
             base: base.to_owned(),
             owner,
             parent: None,
@@ -75,9 +80,24 @@ impl<'a> Applier<'a> {
         self
     }
 
-    fn fail(&self, action: &'static str, path: &Path) -> impl Fn(Errno) -> Error {
-        let path = self.tree.show(path);
-        move |e| Error::system(action, &path, e)
+    fn fail(&self, action: &'static str, path: &Path) -> impl Fn(Errno) -> Error + use<> {
+        let (shown, inside, what) = (self.tree.show(path), path.display().to_string(), self.what.clone());
+        move |e| match e {
+            // The reason is the entry itself, or what stands at its place already.
+            Errno::LOOP
+            | Errno::NOTDIR
+            | Errno::NOENT
+            | Errno::ISDIR
+            | Errno::EXIST
+            | Errno::NAMETOOLONG
+            | Errno::MLINK
+            | Errno::FBIG
+            | Errno::TOOBIG
+            | Errno::RANGE => {
+                Error::Entry { what: what.clone(), action, path: inside.clone(), source: e.into() }
+            }
+            _ => Error::system(action, &shown, e),
+        }
     }
 
     /// The directory `path` (below the base), made if it is missing; and where it really is.
@@ -104,11 +124,8 @@ impl<'a> Applier<'a> {
     fn make_parents(&mut self, path: &Path) -> Result<Folder> {
         let mut made = Vec::new();
         let owner = self.owner;
+        let fail = self.fail("create directory", path);
         let (keep_times, times) = (self.keep_times, &mut self.times);
-        let fail = {
-            let shown = self.tree.show(path);
-            move |e| Error::system("create directory", shown, e)
-        };
         let (folder, _) = self
             .tree
             .folder_making(path, &mut |folder, name, place| {
@@ -189,8 +206,18 @@ impl<'a> Applier<'a> {
     /// Something is removed: what is remembered of it and of everything below is void.
     fn forget(&mut self, path: &Path) {
         self.parent = None;
-        self.times.retain(|known, _| !known.starts_with(path));
-        self.implicit.retain(|known| !known.starts_with(path));
+        // What lies below a path stands behind it in the order of paths, without gaps: nothing else is looked at.
+        while let Some((known, _)) =
+            self.times.range(path.to_owned()..).next().filter(|(k, _)| k.starts_with(path))
+        {
+            let known = known.clone();
+            self.times.remove(&known);
+        }
+        while let Some(known) = self.implicit.range(path.to_owned()..).next().filter(|k| k.starts_with(path))
+        {
+            let known = known.clone();
+            self.implicit.remove(&known);
+        }
     }
 
     fn put_directory(&mut self, parent: &Folder, name: &OsStr, path: &Path) -> Result<()> {
@@ -222,16 +249,20 @@ impl<'a> Applier<'a> {
     ) -> Result<()> {
         let name = OsStr::from_bytes(entry.name());
         let mut file = self.replacing(parent, name, path, |p| p.create_file(name))?;
-        let broken = |e: io::Error| Error::system("write", self.tree.show(path), e);
+        let fail = self.fail("write", path);
+        let broken = |e: io::Error| fail(Errno::from_io_error(&e).unwrap_or(Errno::IO));
+        let torn = |source| Error::Archive { what: self.what.clone(), source };
+        let buffer = &mut self.buffer;
         match &entry.sparse {
-            None => copy_stored(reader, entry.size, &mut file, &mut self.buffer, path)?.map_err(broken)?,
+            None => copy_stored(reader, entry.size, &mut file, buffer).map_err(torn)?.map_err(broken)?,
             Some(map) => {
                 for segment in map {
                     io::Seek::seek(&mut file, io::SeekFrom::Start(segment.offset)).map_err(broken)?;
-                    copy_stored(reader, segment.length, &mut file, &mut self.buffer, path)?
-                        .map_err(broken)?;
+                    copy_stored(reader, segment.length, &mut file, buffer).map_err(torn)?.map_err(broken)?;
                 }
-                rustix::fs::ftruncate(&file, entry.size).map_err(|e| broken(e.into()))?;
+                // Larger than any file can be is what the system calls invalid.
+                let set = rustix::fs::ftruncate(&file, entry.size);
+                set.map_err(|e| fail(if e == Errno::INVAL { Errno::FBIG } else { e }))?;
             }
         }
         self.finish(parent, entry, path)
@@ -249,6 +280,7 @@ impl<'a> Applier<'a> {
         match folder.look(last).map_err(self.fail("link to", &place))? {
             None => return Err(self.fail("link to", &place)(Errno::NOENT)),
             Some(node) if node.is_whiteout() => return Err(self.fail("link to", &place)(Errno::NOENT)),
+            Some(node) if node.is_dir() => return Err(self.fail("link to", &place)(Errno::ISDIR)),
             Some(_) => {}
         }
         self.replacing(parent, name, path, |p| p.make_hardlink(name, &folder, last))
@@ -352,14 +384,11 @@ fn copy_stored<R: Read>(
     length: u64,
     file: &mut File,
     buffer: &mut [u8],
-    path: &Path,
-) -> Result<io::Result<()>> {
+) -> Result<io::Result<()>, oci::layer::Error> {
     let mut left = length;
     while left > 0 {
         let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
-        let count = reader
-            .read_stored(&mut buffer[..wanted])
-            .map_err(|source| Error::Archive { what: path.display().to_string(), source })?;
+        let count = reader.read_stored(&mut buffer[..wanted])?;
         if count == 0 {
             return Ok(Err(io::ErrorKind::UnexpectedEof.into()));
         }

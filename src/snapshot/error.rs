@@ -21,6 +21,19 @@ pub enum Error {
         #[source]
         source: oci::layer::Error,
     },
+    /// What an archive says of one of its entries cannot be: a file below a file, links in a circle, a link to nothing.
+    #[error("{action} {path:?} of {what}")]
+    Entry {
+        /// Of which archive.
+        what: String,
+        /// What was being done.
+        action: &'static str,
+        /// Where in the tree.
+        path: String,
+        /// Why it cannot be.
+        #[source]
+        source: io::Error,
+    },
     /// The bytes are not those of the layer that was asked for.
     #[error("unpack layer {expected}: its bytes have the digest {actual}")]
     WrongDigest {
@@ -140,7 +153,7 @@ impl From<Error> for Failure {
                 Error::Host(inner) => return inner.into(),
                 _ => Kind::Environment,
             },
-            Error::Archive { .. } | Error::WrongDigest { .. } => Kind::Input,
+            Error::Archive { .. } | Error::Entry { .. } | Error::WrongDigest { .. } => Kind::Input,
             Error::NoSource { .. } | Error::Conflict { .. } | Error::UnknownOwner { .. } => Kind::Input,
             Error::Syntax { .. } | Error::Unstorable { .. } => Kind::Input,
             Error::UnmappedId { .. } | Error::NoOverlay { .. } => Kind::Environment,
@@ -148,7 +161,10 @@ impl From<Error> for Failure {
             Error::Cancelled => Kind::Cancelled,
             Error::Missing { .. } | Error::NotRemade { .. } => Kind::Bug,
         };
-        let failure = Failure::of(kind, &error);
+        let mut failure = Failure::of(kind, &error);
+        if let Some(hint) = oci::compress::limit_hint(&error) {
+            failure = failure.hint(hint);
+        }
         match error {
             Error::UnmappedId { uid, gid, .. } => failure.hint(format!(
                 "the user namespace has no place for {}: give this user a range of subordinate ids that holds it in \

@@ -10,7 +10,7 @@ use super::folder::Folder;
 use super::*;
 use crate::base::DiffId;
 use crate::host::fs;
-use crate::oci::layer::{Entry, Kind, Writer};
+use crate::oci::layer::{Entry, Kind, Limits, Writer};
 
 /// A place with something outside of the target to lose.
 struct Yard {
@@ -36,7 +36,8 @@ impl Yard {
 
     /// Unpacks, and looks whether the outside is as it was.
     fn unpack(&self, archive: Vec<u8>) -> Result<unpack::Outcome> {
-        let outcome = unpack::unpack(&DiffId::of(&archive), archive.as_slice(), &self.target);
+        let outcome =
+            unpack::unpack(&DiffId::of(&archive), archive.as_slice(), &self.target, Limits::default());
         let outside = self.outside();
         assert_eq!(fs::read(outside.join("file")).unwrap(), b"precious");
         assert_eq!(fs::read_dir(&outside).unwrap().len(), 1);

@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::base::DiffId;
 use crate::host::fs;
 use crate::host::lock::{FileLock, Sharing};
+use crate::oci::layer;
 use crate::snapshot::record::{LayerInfo, Origin};
 use crate::snapshot::scratch::{self, Scratch};
 use crate::snapshot::{Error, Result, View, Writable, derived, diff, probe, unpack};
@@ -154,13 +155,26 @@ impl Snapshots {
     /// # Errors
     /// [`Error::Archive`], [`Error::WrongDigest`], [`Error::UnmappedId`], [`Error::Host`]; nothing stays behind.
     pub fn unpack(&self, layer: &DiffId, archive: impl Read) -> Result<LayerInfo> {
+        self.unpack_within(layer, archive, layer::Limits::default())
+    }
+
+    /// As [`Snapshots::unpack`], with limits of one's own to what the archive may hold.
+    ///
+    /// # Errors
+    /// As [`Snapshots::unpack`].
+    pub fn unpack_within(
+        &self,
+        layer: &DiffId,
+        archive: impl Read,
+        limits: layer::Limits,
+    ) -> Result<LayerInfo> {
         if let Some(info) = self.info(layer)? {
             return Ok(info);
         }
         let scratch = self.scratch()?;
         let directory = scratch.dir("layer")?;
         let tree = scratch.dir("layer/fs")?;
-        let outcome = unpack::unpack(layer, archive, &tree)?;
+        let outcome = unpack::unpack(layer, archive, &tree, limits)?;
         let mut info = LayerInfo {
             diff_id: layer.clone(),
             size: outcome.size,

@@ -29,8 +29,13 @@ pub(super) struct Outcome {
 }
 
 /// Unpacks `archive` into the empty directory `target` and checks its digest.
-pub(super) fn unpack(layer: &DiffId, archive: impl Read, target: &Path) -> Result<Outcome> {
-    let outcome = read(&format!("layer {layer}"), archive, target)?;
+pub(super) fn unpack(
+    layer: &DiffId,
+    archive: impl Read,
+    target: &Path,
+    limits: layer::Limits,
+) -> Result<Outcome> {
+    let outcome = read(&format!("layer {layer}"), archive, target, limits)?;
     if outcome.digest != *layer.digest() {
         return Err(Error::WrongDigest { expected: layer.clone(), actual: outcome.digest });
     }
@@ -39,15 +44,15 @@ pub(super) fn unpack(layer: &DiffId, archive: impl Read, target: &Path) -> Resul
 
 /// Unpacks an archive of our own making, whose digest somebody else takes.
 pub(super) fn unpack_any(archive: impl Read, target: &Path) -> Result<Outcome> {
-    read("the new layer", archive, target)
+    read("the new layer", archive, target, layer::Limits { entries: u64::MAX, ..layer::Limits::default() })
 }
 
-fn read(what: &str, archive: impl Read, target: &Path) -> Result<Outcome> {
+fn read(what: &str, archive: impl Read, target: &Path, limits: layer::Limits) -> Result<Outcome> {
     let tree = Rooted::open(target)?;
     let broken = |source| Error::Archive { what: what.to_owned(), source };
     let hashing = Hashing { inner: archive, hasher: Hasher::default(), count: 0 };
-    let mut reader = Reader::new(BufReader::with_capacity(256 << 10, hashing));
-    let applier = Applier::new(&tree, Path::new(""), None).implicit_time(0);
+    let mut reader = Reader::with_limits(BufReader::with_capacity(256 << 10, hashing), limits);
+    let applier = Applier::new(&tree, what, Path::new(""), None).implicit_time(0);
     let mut unpacking = Unpacking { applier, opaque_root: false };
     unpacking.applier.implicit.insert(PathBuf::new());
     unpacking.applier.time_at_end(PathBuf::new(), (0, 0));
@@ -80,7 +85,7 @@ impl Unpacking<'_> {
             Some(Whiteout::Opaque { directory }) => self.opaque(directory),
             Some(Whiteout::Removed { directory, name }) => self.removed(entry, directory, name),
             None if entry.name().starts_with(WHITEOUT_PREFIX) => {
-                Err(refused(entry, "a whiteout needs a name behind `.wh.`"))
+                Err(self.refused(entry, "a whiteout needs a name behind `.wh.`"))
             }
             // Nothing can lie below a name that means a deletion (aufs kept its own files there).
             None if entry.directory().split(|&b| b == b'/').any(|c| c.starts_with(WHITEOUT_PREFIX)) => Ok(()),
@@ -111,7 +116,7 @@ impl Unpacking<'_> {
 
     fn removed(&mut self, entry: &Entry, directory: &[u8], name: &[u8]) -> Result<()> {
         if matches!(name, b"." | b"..") {
-            return Err(refused(entry, "a whiteout cannot remove `.` or `..`"));
+            return Err(self.refused(entry, "a whiteout cannot remove `.` or `..`"));
         }
         if name.starts_with(WHITEOUT_PREFIX) {
             // aufs: its own bookkeeping, `.wh..wh.plnk` and such.
@@ -128,15 +133,15 @@ impl Unpacking<'_> {
             Some(_) => Ok(()),
         }
     }
+
+    fn refused(&self, entry: &Entry, reason: &'static str) -> Error {
+        let source = layer::Error::Name { name: entry.display(), reason };
+        Error::Archive { what: self.applier.what.clone(), source }
+    }
 }
 
 fn mark_error(path: &Path, errno: Errno) -> Error {
     Error::system("mark what a layer removes at", path, errno)
-}
-
-fn refused(entry: &Entry, reason: &'static str) -> Error {
-    let source = layer::Error::Name { name: entry.display(), reason };
-    Error::Archive { what: "the layer".into(), source }
 }
 
 /// Hashes and counts what passes.

@@ -2,4 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
+mod archives;
 mod registry;
+mod tar;
+mod yard;

@@ -6,7 +6,7 @@ use crate::base::{DiffId, Digest, Reference};
 use crate::build::{Doors, Error, blocking};
 use crate::content::Ingest;
 use crate::host::lock::{FileLock, Sharing};
-use crate::oci::{Descriptor, compress};
+use crate::oci::{Descriptor, compress, layer};
 use crate::registry::{BlobRequest, BlobSink};
 use crate::report::{Context, Outcome, Task, TaskKind};
 
@@ -62,12 +62,14 @@ async fn unpack_alone(
     };
     fetch_blob(cx, doors, &source.descriptor, source.origin.as_ref()).await?;
     let task = cx.report.task(TaskKind::Internal, format!("unpack {}", layer.short()));
-    let (store, layer) = (doors.store().clone(), layer.clone());
+    let (store, diff_id, limits) = (doors.store().clone(), layer.clone(), cx.limits);
     let unpacked = blocking(move || {
         let blob = store.open_blob(&source.descriptor.digest)?;
         let tar = compress::decompress(io::BufReader::with_capacity(1 << 18, blob))
-            .map_err(|e| crate::host::Error::new("read layer", layer.to_string(), e))?;
-        Ok(snapshots.unpack(&layer, tar)?)
+            .map_err(|e| crate::host::Error::new("read layer", diff_id.to_string(), e))?;
+        let tar = compress::at_most(tar, limits.layer_size);
+        let limits = layer::Limits { entries: limits.layer_entries, ..layer::Limits::default() };
+        Ok(snapshots.unpack_within(&diff_id, tar, limits)?)
     })
     .await;
     match &unpacked {

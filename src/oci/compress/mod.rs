@@ -9,6 +9,7 @@
 
 mod gzip;
 mod layer;
+mod limit;
 mod read;
 mod write;
 
@@ -18,6 +19,7 @@ use std::str::FromStr;
 use crate::oci::media;
 
 pub use layer::{Layer, LayerWriter};
+pub use limit::{AtMost, TooLarge, at_most, limit_hint};
 pub use read::{Decompress, decompress};
 pub use write::Compressor;
 

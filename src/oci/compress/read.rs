@@ -110,7 +110,7 @@ impl<R: Read> ZstdReader<R> {
             }
             let available = self.input.fill_buf()?;
             let ended = available.is_empty();
-            let status = self.decoder.run_on_buffers(available, buf)?;
+            let status = self.decoder.run_on_buffers(available, buf).map_err(memory)?;
             self.input.consume(status.bytes_read);
             self.between = status.remaining == 0;
             if status.bytes_written > 0 {
@@ -121,6 +121,15 @@ impl<R: Read> ZstdReader<R> {
             }
         }
     }
+}
+
+/// The error of a frame that asks for a window of more than 128 MiB, by its kind.
+fn memory(error: io::Error) -> io::Error {
+    let kind = match error.to_string().contains("too much memory") {
+        true => io::ErrorKind::OutOfMemory,
+        false => error.kind(),
+    };
+    io::Error::new(kind, error)
 }
 
 /// Whether nothing but zeros follows.

@@ -17,7 +17,7 @@ mod writer;
 
 pub use entry::{Entry, Kind, OPAQUE_NAME, WHITEOUT_PREFIX, Whiteout};
 pub use error::Error;
-pub use reader::{Limits, Reader, is_archive};
+pub use reader::{ENTRIES, Limits, Reader, is_archive};
 pub use sparse::Segment;
 pub use writer::Writer;
 

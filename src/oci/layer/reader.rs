@@ -1,5 +1,6 @@
 //! Reading layer archives of any dialect.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use super::entry::clean;
@@ -12,13 +13,17 @@ const BLOCK: usize = 512;
 /// How much of an archive is believed before it is refused.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes of one extension header (PAX records, GNU long names).
+    /// Bytes of the extension headers of one entry (PAX records, GNU long names), and of all that hold for the rest of
+    /// the archive.
     pub extension: u64,
     /// Directories in a name.
     pub depth: usize,
     /// Entries.
     pub entries: u64,
 }
+
+/// What [`Error::Limit`] says there are too many of when an archive has too many entries.
+pub const ENTRIES: &str = "entries";
 
 impl Default for Limits {
     fn default() -> Self {
@@ -38,7 +43,10 @@ pub struct Reader<R> {
     /// Bytes taken from `inner`.
     offset: u64,
     entries: u64,
-    globals: Records,
+    /// What holds for the rest of the archive, by key.
+    globals: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Bytes of keys and values in there.
+    globals_size: u64,
     content: Content,
     name: String,
     ended: bool,
@@ -65,6 +73,8 @@ struct Extensions {
     records: Records,
     name: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
+    /// Bytes of all records.
+    size: u64,
     any: bool,
 }
 
@@ -100,7 +110,8 @@ impl<R: Read> Reader<R> {
             limits,
             offset: 0,
             entries: 0,
-            globals: Vec::new(),
+            globals: BTreeMap::new(),
+            globals_size: 0,
             content: Content::default(),
             name: String::new(),
             ended: false,
@@ -124,18 +135,18 @@ impl<R: Read> Reader<R> {
             };
             self.entries += 1;
             if self.entries > self.limits.entries {
-                return Err(Error::Limit { limit: self.limits.entries, what: "entries" });
+                return Err(Error::Limit { limit: self.limits.entries, what: ENTRIES });
             }
             let size = field(&header[124..136], offset, "size")?;
             let size = u64::try_from(size).map_err(|_| broken(offset, "the size is negative"))?;
             match header[156] {
                 b'x' | b'X' => {
+                    extensions.size = self.counted(extensions.size + size)?;
                     let records = self.records(size, offset)?;
                     extensions.records.extend(records);
                 }
                 b'g' => {
-                    let records = self.records(size, offset)?;
-                    self.globals.extend(records);
+                    self.take_globals(size, offset)?;
                     // They say nothing about which entry follows.
                     continue;
                 }
@@ -275,7 +286,8 @@ impl<R: Read> Reader<R> {
                 .ok_or_else(|| broken(offset, format!("the time of {:?} is no number", self.name)))?,
             None => (field(&raw.header[136..148], offset, "time")?, 0),
         };
-        for (key, value) in self.globals.iter().chain(&extensions.records) {
+        let local = extensions.records.iter().map(|(key, value)| (key, value));
+        for (key, value) in self.globals.iter().chain(local) {
             let Some(name) = key.strip_prefix(pax::XATTR).filter(|n| !n.is_empty() && !n.contains(&0)) else {
                 continue;
             };
@@ -286,7 +298,7 @@ impl<R: Read> Reader<R> {
 
     /// A local record, else a global one; an empty value takes a global one back.
     fn record<'a>(&'a self, extensions: &'a Extensions, key: &[u8]) -> Option<&'a [u8]> {
-        let global = || self.globals.iter().rev().find(|(k, _)| k == key).map(|(_, v)| v.as_slice());
+        let global = || self.globals.get(key).map(Vec::as_slice);
         extensions.record(key).or_else(global).filter(|v| !v.is_empty())
     }
 
@@ -421,11 +433,14 @@ impl<R: Read> Reader<R> {
         Ok(Some(block))
     }
 
+    /// Refuses extension headers that are longer than any honest ones.
+    fn counted(&self, size: u64) -> Result<u64, Error> {
+        let limit = self.limits.extension;
+        if size > limit { Err(Error::Limit { limit, what: "bytes in extension headers" }) } else { Ok(size) }
+    }
+
     fn extension(&mut self, size: u64) -> Result<Vec<u8>, Error> {
-        if size > self.limits.extension {
-            let limit = self.limits.extension;
-            return Err(Error::Limit { limit, what: "bytes in an extension header" });
-        }
+        self.counted(size)?;
         let mut data = Vec::new();
         let read = (&mut self.inner).take(padded(size)).read_to_end(&mut data).map_err(Error::read)?;
         self.offset += read as u64;
@@ -439,6 +454,18 @@ impl<R: Read> Reader<R> {
     fn records(&mut self, size: u64, offset: u64) -> Result<Records, Error> {
         let data = self.extension(size)?;
         pax::parse(&data).map_err(|reason| broken(offset, reason))
+    }
+
+    fn take_globals(&mut self, size: u64, offset: u64) -> Result<(), Error> {
+        for (key, value) in self.records(size, offset)? {
+            let (key_size, new) = (key.len() as u64, value.len() as u64);
+            match self.globals.insert(key, value) {
+                Some(old) => self.globals_size = self.globals_size - old.len() as u64 + new,
+                None => self.globals_size += key_size + new,
+            }
+            self.counted(self.globals_size)?;
+        }
+        Ok(())
     }
 
     fn long_name(&mut self, size: u64) -> Result<Vec<u8>, Error> {

@@ -503,7 +503,7 @@ impl Copier<'_> {
         let shown = self.source.show(Path::new(OsStr::from_bytes(seen.path)));
         let fail = |e: std::io::Error| Error::system("read", &shown, e);
         let file = seen.folder.open_file(seen.name).map_err(|e| fail(e.into()))?;
-        let Some(mut reader) = archive::open(file).map_err(fail)? else { return Ok(false) };
+        let Some(mut reader) = archive::open(file, &self.cx.limits).map_err(fail)? else { return Ok(false) };
         let (path, as_folder) = self.destination();
         let place = if as_folder {
             self.target.directory(&path, None)?.1
@@ -512,7 +512,7 @@ impl Copier<'_> {
             self.target.directory(&place, None)?.1
         };
         let owner = self.request.owner.map(|o| (o.uid, o.gid));
-        let mut applier = Applier::new(&self.target.tree, &place, owner)
+        let mut applier = Applier::new(&self.target.tree, &what, &place, owner)
             .keeping_times()
             .implicit_time(self.request.created);
         let broken = |source| Error::Archive { what: what.clone(), source };

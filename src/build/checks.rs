@@ -45,10 +45,10 @@ pub struct Listed {
 ///
 /// # Errors
 /// If the file says that warnings are errors, and there are any.
-pub fn warn(cx: &Context, subject: &Subject<'_>) -> Result<(), Error> {
+pub fn warn(cx: &Context, subject: &Subject<'_>) -> Result<Vec<Warning>, Error> {
     let warnings = survey::survey(subject).warnings;
     warnings.iter().for_each(|warning| cx.report.warning(told(warning)));
-    survey::violation(subject.check, &warnings).map_or(Ok(()), Err)
+    survey::violation(subject.check, &warnings).map_or(Ok(warnings), Err)
 }
 
 /// A warning as it is reported.

@@ -37,6 +37,7 @@ pub mod facts;
 pub mod image;
 pub mod keys;
 pub mod mount;
+pub mod output;
 pub mod plan;
 mod report;
 mod request;
@@ -47,7 +48,8 @@ mod unpacked;
 
 pub use doors::{DoorOptions, Doors, blocking};
 pub use error::Error;
-pub use report::{Built, ExportedOutput};
-pub use request::{Output, PROXY_ARGS, Request, SecretSource, SecretValue};
+pub use output::Output;
+pub use report::{Built, ExportedOutput, Layers};
+pub use request::{PROXY_ARGS, Request, SecretSource, SecretValue};
 pub use run::run;
 pub use unpacked::UnpackedLayers;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::base::{Platform, Reference};
+use crate::build::output::{Annotation, Output};
 use crate::build::step::Network;
-use crate::oci::compress::Compression;
 
 /// A build of one Dockerfile.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct Request {
     pub platform: Option<Platform>,
     /// `--label`, which win over the Dockerfile's.
     pub labels: BTreeMap<String, String>,
+    /// Words on the image.
+    pub annotations: Vec<Annotation>,
     /// Names to give the image.
     pub tags: Vec<Reference>,
     /// Run every step, whatever is known.
@@ -58,42 +60,6 @@ pub enum SecretValue {
     File(PathBuf),
     /// In a variable of the environment.
     Env(String),
-}
-
-/// What to make of an image.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Output {
-    /// Push it under its tags.
-    Registry {
-        /// How layers made here are compressed.
-        compression: Compression,
-    },
-    /// An OCI layout, as a tar or a folder.
-    Oci {
-        /// Where to; `None` is standard output.
-        destination: Option<PathBuf>,
-        /// Whether to write one tar.
-        tar: bool,
-        /// How layers made here are compressed.
-        compression: Compression,
-    },
-    /// An archive for `docker load`.
-    Docker {
-        /// Where to; `None` is standard output.
-        destination: Option<PathBuf>,
-    },
-    /// The files of the image.
-    Local {
-        /// The folder, made if missing.
-        destination: PathBuf,
-    },
-    /// The files of the image as one tar.
-    Tar {
-        /// Where to; `None` is standard output.
-        destination: Option<PathBuf>,
-    },
-    /// Nothing: only the cache is filled.
-    CacheOnly,
 }
 
 /// Names of variables that are given to RUN steps without being declared, in any letter case.

@@ -12,7 +12,7 @@ use crate::build::facts::{BaseImage, Definition, bases, definition, secrets};
 use crate::build::plan::{self, Facts, Plan, Verdict};
 use crate::build::step::{Parent, Stage};
 use crate::build::transfer::{LayerSource, fetch_blob};
-use crate::build::{Built, Doors, Error, Output, Request, blocking, checks, export, image};
+use crate::build::{Built, Doors, Error, Layers, Output, Request, blocking, checks, export, image};
 use crate::host::fs;
 use crate::oci::{Descriptor, ImageConfig, media};
 use crate::report::{Context, Outcome, TaskKind};
@@ -45,9 +45,12 @@ pub async fn run(cx: &Context, doors: &Doors, request: Request) -> Result<Built,
         ignore: &ignore,
         check: &check,
     };
-    checks::warn(cx, &subject)?;
+    let warnings = checks::warn(cx, &subject)?;
     let Evaluated { steps, stages } = evaluate::evaluate(&file, &outline, &configs, &parameters)?;
     let source_date_epoch = source_date_epoch(&request, &outline)?;
+    if let Some(target) = stages[outline.target.0].as_ref() {
+        export::check(&request, &target.image.platform(), source_date_epoch)?;
+    }
     let contexts = vec![ContextTree {
         title: "the build context".into(),
         root: fs::canonicalize(&request.context)?,
@@ -70,7 +73,9 @@ pub async fn run(cx: &Context, doors: &Doors, request: Request) -> Result<Built,
         WorldInputs { request, contexts, steps, stages, keys, facts, epoch, sources, secrets, base_names };
     let world = Arc::new(World::new(doors.clone(), inputs));
     execute(cx, &world, &plan).await?;
-    finish(cx, &world, &outline, &found, &plan).await
+    let mut built = finish(cx, &world, &outline, &found, &plan).await?;
+    built.warnings = warnings;
+    Ok(built)
 }
 
 pub(super) async fn read_definition(cx: &Context, request: &Request) -> Result<Definition, Error> {
@@ -172,14 +177,21 @@ async fn finish(
     let mut layers: Vec<Descriptor> = base.iter().flat_map(|b| &b.manifest.layers).map(as_oci).collect();
     layers.truncate(tree.base.len());
     layers.extend(tree.layers.iter().map(|l| Descriptor::new(media::OCI_LAYER, l.diff_id.clone(), l.size)));
-    let size = layers.iter().map(|layer| layer.size).sum();
+    let sum = |layers: &[Descriptor]| Layers {
+        count: layers.len(),
+        bytes: layers.iter().map(|layer| layer.size).sum(),
+    };
+    let (inherited, own) = layers.split_at(tree.base.len().min(layers.len()));
+    let (inherited, own) = (sum(inherited), sum(own));
     let tags = world.request.tags.clone();
     if let Some(base) = base.filter(|_| needs_blobs(&world.request)) {
         keep_base(cx, &world.doors, base).await?;
     }
     let (store, names) = (world.doors.store().clone(), tags.clone());
+    let annotations = world.request.annotations.clone();
     let image = blocking(move || {
-        let image = store.put_image(&config, layers)?;
+        let mut image = store.put_image(&config, layers)?;
+        image.descriptor = export::annotated(&store, &image.descriptor, &annotations, &config.platform())?;
         for name in &names {
             store.tag(&name.with_default_tag(), &image.descriptor)?;
         }
@@ -191,8 +203,10 @@ async fn finish(
         id: image.id(),
         config: image.config,
         manifest: image.descriptor,
-        size,
+        inherited,
+        own,
         tags,
+        warnings: Vec::new(),
         outputs: Vec::new(),
         steps: plan.verdicts.len(),
         made,
@@ -207,8 +221,7 @@ async fn finish(
 
 /// Whether the blobs of the base image are needed here: to keep the image, or to write it into a file.
 fn needs_blobs(request: &Request) -> bool {
-    !request.tags.is_empty()
-        || request.outputs.iter().any(|o| matches!(o, Output::Oci { .. } | Output::Docker { .. }))
+    !request.tags.is_empty() || request.outputs.iter().any(Output::needs_base)
 }
 
 /// Brings the layers of the base image here that are neither blobs of the store nor unpacked layers made here.

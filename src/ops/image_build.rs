@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use crate::base::{Failure, Kind};
 use crate::build::{self, Built, Doors, ExportedOutput};
-use crate::host::fs;
+use crate::dockerfile::Warning;
+use crate::host::{self, fs};
 use crate::report::Context;
 
 /// What to build, and where to write what came out.
@@ -38,29 +41,47 @@ pub async fn run(cx: &Context, doors: &Doors, request: &Request) -> Result<Built
 
 /// The keys that `docker buildx build --metadata-file` writes.
 fn metadata(built: &Built) -> serde_json::Value {
-    let pushed = built.outputs.iter().find_map(|output| match output {
-        ExportedOutput::Pushed(report) => Some(&report.manifest),
-        ExportedOutput::Written { .. } => None,
+    let kept = built.outputs.iter().find_map(|output| match output {
+        ExportedOutput::Kept { names, .. } => Some(names),
+        _ => None,
     });
-    let descriptor = pushed.unwrap_or(&built.manifest);
-    let names: Vec<String> = built.tags.iter().map(ToString::to_string).collect();
-    json!({
+    let names = kept.filter(|names| !names.is_empty()).unwrap_or(&built.tags);
+    let names: Vec<String> = names.iter().map(|name| name.with_default_tag().to_string()).collect();
+    let mut keys = json!({
         "containerimage.config.digest": built.id.to_string(),
         "containerimage.digest": built.published().to_string(),
-        "containerimage.descriptor": descriptor,
-        "image.name": names.join(","),
-    })
+        "containerimage.descriptor": built.descriptor(),
+    });
+    if !names.is_empty() {
+        keys["image.name"] = names.join(",").into();
+    }
+    if wants_warnings() && !built.warnings.is_empty() {
+        keys["buildx.build.warnings"] = built.warnings.iter().map(warned).collect();
+    }
+    keys
 }
 
-/// What a person wants to know of a finished build.
-pub fn summary(built: &Built) -> String {
-    let mut text = String::new();
-    for tag in &built.tags {
-        text.push_str(&format!("tag     {}\n", tag.with_default_tag().familiar()));
+/// buildx writes warnings only when it is asked to.
+fn wants_warnings() -> bool {
+    host::env::var("BUILDX_METADATA_WARNINGS").is_some_and(|value| matches!(value.as_str(), "1" | "true"))
+}
+
+fn warned(warning: &Warning) -> serde_json::Value {
+    let encode = |text: &str| STANDARD.encode(text);
+    let (first, last) = warning.lines;
+    let file = warning.span.file();
+    let short = format!("{}: {} (line {first})", warning.rule, warning.message);
+    let mut object = json!({
+        "level": 1,
+        "short": encode(&short),
+        "detail": [encode(warning.rule.description())],
+        "sourceInfo": { "filename": file.name(), "data": STANDARD.encode(file.bytes()), "language": "Dockerfile" },
+        "range": (first..=last)
+            .map(|line| json!({ "start": { "line": line }, "end": { "line": line } }))
+            .collect::<Vec<_>>(),
+    });
+    if let Some(url) = warning.rule.url() {
+        object["url"] = url.into();
     }
-    text.push_str(&format!("digest  {}\n", built.published()));
-    text.push_str(&format!("image   {}\n", built.id));
-    text.push_str(&format!("size    {:.1} MB\n", built.size as f64 / 1e6));
-    text.push_str(&format!("steps   {} made, {} cached\n", built.made, built.steps - built.made));
-    text
+    object
 }

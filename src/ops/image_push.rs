@@ -29,6 +29,7 @@ pub async fn run(cx: &Context, doors: &Doors, request: &Request) -> Result<PushR
             .hint("`lap image ls` shows what is there; `lap image tag` gives another name"));
     };
     let request = PushRequest {
+        by_digest: false,
         image: descriptor.manifest_digest(),
         targets: vec![request.target.clone()],
         compression: request.compression,

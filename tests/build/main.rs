@@ -16,6 +16,7 @@ mod images;
 mod kills;
 mod lab;
 mod mounts;
+mod outputs;
 mod sandbox;
 mod stage;
 mod tree;

@@ -23,6 +23,8 @@ pub struct PushRequest {
     pub compression: Compression,
     /// Where layers that the store lacks can be had; those on the target's registry are mounted.
     pub sources: Vec<LayerSource>,
+    /// Push to the targets' repositories under the digest alone, without tags.
+    pub by_digest: bool,
 }
 
 /// What was pushed.
@@ -55,7 +57,7 @@ pub async fn push(cx: &Context, doors: &Doors, request: &PushRequest) -> Result<
     let (manifest, config) = blocking(move || read(&store, &digest)).await?;
     let mut report = None;
     for target in &request.targets {
-        let task = cx.report.task(TaskKind::Export, format!("push {target}"));
+        let task = cx.report.task(TaskKind::Export, format!("pushing {target}"));
         let pushed = push_to(cx, doors, request, target, (&manifest, &config)).await;
         match &pushed {
             Ok(done) => task.finish(Outcome::Done, Some(done.manifest.digest.to_string())),
@@ -83,13 +85,16 @@ async fn push_to(
     target: &Reference,
     (manifest, config): (&Manifest, &ImageConfig),
 ) -> Result<PushReport, Error> {
-    let pushes = manifest.layers.iter().zip(config.layers()).map(|(descriptor, layer)| async move {
-        let leaving = Leaving { descriptor, layer, compression: request.compression };
+    let layers = manifest.layers.iter().zip(config.layers()).enumerate();
+    let pushes = layers.map(|(index, (descriptor, layer))| async move {
+        let title = title(config, index);
+        let leaving = Leaving { title, descriptor, layer, compression: request.compression };
         let source = request.sources.iter().find(|s| s.descriptor.digest == descriptor.digest);
         push_layer(cx, doors, target, &leaving, source).await
     });
     let layers = futures_util::future::try_join_all(pushes).await?;
-    push_stored(cx, doors, target, &manifest.config, None).await?;
+    let configuration = Leaves { title: "configuration", descriptor: &manifest.config };
+    push_stored(cx, doors, target, &configuration, None).await?;
     let mut leaving = manifest.clone();
     leaving.layers = layers.iter().map(|layer| layer.descriptor.clone()).collect();
     let store = doors.store().clone();
@@ -106,14 +111,68 @@ async fn push_to(
     .await?;
     let media_type = manifest.effective_media_type();
     let client = doors.registry();
-    client.push_manifest(cx, &target.with_default_tag(), media_type, &bytes).await?;
-    Ok(PushReport { manifest: Descriptor::of(media_type, &bytes), layers })
+    let pushed = Descriptor::of(media_type, &bytes);
+    let place = match request.by_digest {
+        true => target.with_digest(pushed.digest.digest().clone()),
+        false => target.with_default_tag(),
+    };
+    client.push_manifest(cx, &place, media_type, &bytes).await?;
+    Ok(PushReport { manifest: pushed, layers })
 }
 
 struct Leaving<'a> {
+    /// As shown: `layer 3/5: RUN make`.
+    title: String,
     descriptor: &'a Descriptor,
     layer: &'a DiffId,
     compression: Compression,
+}
+
+impl Leaving<'_> {
+    /// The compressed layer in the family of media types of the image.
+    fn typed(&self, mut compressed: Descriptor) -> Descriptor {
+        if self.descriptor.media_type == media::DOCKER_LAYER {
+            compressed.media_type = match self.compression.kind() {
+                Kind::Gzip => media::DOCKER_LAYER_GZIP.into(),
+                Kind::Zstd => media::DOCKER_LAYER_ZSTD.into(),
+                Kind::Plain => media::DOCKER_LAYER.into(),
+            };
+        }
+        compressed
+    }
+}
+
+/// A blob on its way into the registry.
+struct Leaves<'a> {
+    title: &'a str,
+    descriptor: &'a Descriptor,
+}
+
+/// `layer 3/5: RUN make`, from the history of the image.
+fn title(config: &ImageConfig, index: usize) -> String {
+    /// Characters of an instruction that are shown.
+    const LONGEST: usize = 60;
+    let made = config.history.iter().filter(|entry| !entry.empty_layer).nth(index);
+    let by = made.map(|entry| entry.created_by.as_str()).unwrap_or_default();
+    let by = by.strip_suffix("# buildkit").unwrap_or(by).trim();
+    // What the shell is and which arguments were set is of no interest here.
+    let by = match by.split_once("/bin/sh -c ") {
+        Some((_, command)) if command.starts_with("#(nop)") => command["#(nop)".len()..].trim(),
+        Some((before, command)) if before.is_empty() || before.starts_with("RUN ") => {
+            return titled(config, index, &format!("RUN {command}"), LONGEST);
+        }
+        _ => by,
+    };
+    titled(config, index, by, LONGEST)
+}
+
+fn titled(config: &ImageConfig, index: usize, by: &str, longest: usize) -> String {
+    let number = format!("layer {}/{}", index + 1, config.layers().len());
+    let mut words: String = by.split_whitespace().collect::<Vec<_>>().join(" ");
+    if words.chars().count() > longest {
+        words = words.chars().take(longest - 1).chain(['…']).collect();
+    }
+    if words.is_empty() { number } else { format!("{number}: {words}") }
 }
 
 async fn push_layer(
@@ -123,23 +182,24 @@ async fn push_layer(
     leaving: &Leaving<'_>,
     source: Option<&LayerSource>,
 ) -> Result<PushedLayer, Error> {
-    if !is_uncompressed(leaving.descriptor) || leaving.compression == Compression::None {
-        let how = push_stored(cx, doors, target, leaving.descriptor, source.and_then(|s| s.origin.as_ref()))
-            .await?;
+    let stored = doors.store().has(&leaving.descriptor.digest);
+    let as_it_is =
+        !is_uncompressed(leaving.descriptor) || (leaving.compression == Compression::None && stored);
+    if as_it_is {
+        let blob = Leaves { title: &leaving.title, descriptor: leaving.descriptor };
+        let how = push_stored(cx, doors, target, &blob, source.and_then(|s| s.origin.as_ref())).await?;
         return Ok(PushedLayer { descriptor: leaving.descriptor.clone(), how });
     }
     let client = doors.registry();
     if let Some(known) = known_blob(doors, leaving)? {
         let digest = &known.descriptor.digest;
         if client.blob_exists(cx, target, digest).await?.is_some() {
-            return Ok(PushedLayer { descriptor: known.descriptor, how: Pushed::Existed });
+            return Ok(PushedLayer { descriptor: leaving.typed(known.descriptor), how: Pushed::Existed });
         }
     }
-    let mut descriptor = compressed(cx, doors, leaving).await?;
-    if leaving.descriptor.media_type == media::DOCKER_LAYER && leaving.compression.kind() == Kind::Gzip {
-        descriptor.media_type = media::DOCKER_LAYER_GZIP.into();
-    }
-    let how = push_stored(cx, doors, target, &descriptor, None).await?;
+    let descriptor = leaving.typed(compressed(cx, doors, leaving).await?);
+    let blob = Leaves { title: &leaving.title, descriptor: &descriptor };
+    let how = push_stored(cx, doors, target, &blob, None).await?;
     Ok(PushedLayer { descriptor, how })
 }
 
@@ -160,7 +220,7 @@ async fn compressed(cx: &Context, doors: &Doors, leaving: &Leaving<'_>) -> Resul
     {
         return Ok(known.descriptor);
     }
-    let task = cx.report.task(TaskKind::Export, format!("compress {}", leaving.layer.short()));
+    let task = cx.report.task(TaskKind::Export, format!("compressing {}", leaving.title));
     let made = blocking(compressing(doors.clone(), leaving)).await;
     match &made {
         Ok(descriptor) => task.finish(Outcome::Done, Some(format!("{} bytes", descriptor.size))),
@@ -201,11 +261,11 @@ async fn push_stored(
     cx: &Context,
     doors: &Doors,
     target: &Reference,
-    descriptor: &Descriptor,
+    Leaves { title, descriptor }: &Leaves<'_>,
     origin: Option<&Reference>,
 ) -> Result<Pushed, Error> {
     let client = doors.registry();
-    let task = cx.report.task(TaskKind::Transfer, format!("push {}", descriptor.digest.short()));
+    let task = cx.report.task(TaskKind::Transfer, format!("pushing {title}"));
     let mounts: Vec<Reference> = origin.into_iter().cloned().collect();
     let blob = BlobRequest {
         mount_from: &mounts,

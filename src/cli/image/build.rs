@@ -10,10 +10,11 @@ use crate::base::{Failure, Kind, Platform, Reference};
 use crate::build::step::Network;
 use crate::build::{Output, Request, SecretSource};
 use crate::cli::image::call::{Call, Question};
-use crate::cli::image::{outputs, secrets};
+use crate::cli::image::outputs::OutputFlags;
+use crate::cli::image::secrets;
+use crate::cli::image::summary::summary;
 use crate::cli::session::{RegistryFlags, reference};
 use crate::cli::{Global, Needs, Result, Session, output};
-use crate::oci::compress::Compression;
 use crate::{host, ops};
 
 /// Build an image from a Dockerfile.
@@ -52,15 +53,6 @@ pub struct Build {
     /// Ask the registries for base images that are known already
     #[arg(long)]
     pull: bool,
-    /// Push the image under its names (short for -o type=registry)
-    #[arg(long)]
-    push: bool,
-    /// What to make of the image: type=registry|oci|docker|local|tar|cacheonly[,dest=PATH][,…]; may be repeated
-    ///
-    /// A plain path writes the image's files there, `-` writes them to standard output as a tar. Keys: dest=PATH,
-    /// compression=gzip|zstd|uncompressed and compression-level=N (registry, oci), tar=true|false (oci).
-    #[arg(short, long, value_name = "OUTPUT")]
-    output: Vec<String>,
     /// Network of RUN steps: host or none
     #[arg(long, value_name = "MODE", default_value = "host")]
     network: NetworkMode,
@@ -88,6 +80,8 @@ pub struct Build {
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
+    outputs: OutputFlags,
+    #[command(flatten)]
     registry: RegistryFlags,
 }
 
@@ -114,36 +108,33 @@ impl Build {
         if self.quiet && global.progress.is_none() {
             global.progress = Some(crate::ui::Progress::Quiet);
         }
+        let (outputs, insecure) = self.outputs.outputs(&self.tag)?;
+        let build = self.request(outputs)?;
         let session = Session::begin(&global, Needs::Namespace, "Building")?;
-        let doors = session.doors(self.registry.options())?;
+        let mut options = self.registry.options();
+        options.insecure.extend(insecure);
+        let doors = session.doors(options)?;
         let call = if self.check { Call::CHECK } else { self.call };
         if call.question != Question::Build {
-            let code = call.run(&session, &doors, &self.request()?)?;
+            let code = call.run(&session, &doors, &build)?;
             return Ok(session.end(code));
         }
         let request = ops::image_build::Request {
-            build: self.request()?,
+            build,
             iidfile: self.iidfile.clone(),
             metadata_file: self.metadata_file.clone(),
         };
         let built = session.block_on(ops::image_build::run(&session.cx, &doors, &request))?;
-        let writes_stdout = request.build.outputs.iter().any(|o| {
-            matches!(
-                o,
-                Output::Oci { destination: None, .. }
-                    | Output::Docker { destination: None }
-                    | Output::Tar { destination: None }
-            )
-        });
+        let writes_stdout = request.build.outputs.iter().any(Output::is_stdout);
         match (writes_stdout, self.quiet) {
             (true, _) => {}
             (false, true) => output::line(built.id.to_string())?,
-            (false, false) => output::text(ops::image_build::summary(&built))?,
+            (false, false) => output::text(summary(&built))?,
         }
         Ok(session.end(ExitCode::SUCCESS))
     }
 
-    fn request(&self) -> Result<Request> {
+    fn request(&self, outputs: Vec<Output>) -> Result<Request> {
         let mut build_args = self.build_args();
         let source_date_epoch = self.source_date_epoch()?;
         if let Some(epoch) = source_date_epoch {
@@ -164,7 +155,8 @@ impl Build {
             trust: self.trust.clone(),
             secrets: self.secret.clone(),
             source_date_epoch,
-            outputs: self.outputs()?,
+            annotations: self.outputs.annotations(),
+            outputs,
         })
     }
 
@@ -207,21 +199,6 @@ impl Build {
                 usage(format!("read SOURCE_DATE_EPOCH={text}"), "it is a whole number of seconds since 1970")
             }),
         }
-    }
-
-    fn outputs(&self) -> Result<Vec<Output>> {
-        let mut list = Vec::new();
-        for text in &self.output {
-            list.push(outputs::parse(text).map_err(|why| usage(format!("read --output {text}"), why))?);
-        }
-        let pushes = list.iter().any(|output| matches!(output, Output::Registry { .. }));
-        if self.push && !pushes {
-            list.push(Output::Registry { compression: Compression::default() });
-        }
-        if (self.push || pushes) && self.tag.is_empty() {
-            return Err(usage("push the image", "it has no name").hint("name it with -t REGISTRY/NAME:TAG"));
-        }
-        Ok(list)
     }
 }
 

@@ -6,6 +6,7 @@ mod check;
 mod du;
 mod history;
 mod inspect;
+mod keys;
 mod load;
 mod ls;
 mod outputs;
@@ -16,6 +17,7 @@ mod rm;
 mod run;
 mod save;
 mod secrets;
+mod summary;
 mod tag;
 
 use clap::Subcommand;

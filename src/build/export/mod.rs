@@ -1,0 +1,158 @@
+//! Outputs: what is made of a finished image.
+
+mod archive;
+mod files;
+mod form;
+
+pub use form::{annotated, check};
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::base::{Failure, Reference};
+use crate::build::execute::World;
+use crate::build::export::archive::Archive;
+use crate::build::output::{Form, Push};
+use crate::build::transfer::{PushRequest, push};
+use crate::build::{Built, Error, ExportedOutput, Output, blocking};
+use crate::oci::archive::Format;
+use crate::report::{Context, Outcome, TaskKind};
+
+/// Makes one output.
+///
+/// # Errors
+/// If it cannot be pushed or written.
+pub async fn export(
+    cx: &Context,
+    world: &Arc<World>,
+    built: &Built,
+    output: &Output,
+) -> Result<ExportedOutput, Error> {
+    if let Output::Image { form, push } = output {
+        return keep(cx, world, built, (form, *push)).await;
+    }
+    let task = cx.report.task(TaskKind::Export, format!("exporting to {}", shown(output)));
+    let written = write(cx, world, built, output).await;
+    match &written {
+        Ok(_) => task.finish(Outcome::Done, None),
+        Err(e) => task.finish(Outcome::Failed(e.to_string()), None),
+    }
+    written.map_err(|e| match e {
+        Error::Cancelled => Error::Cancelled,
+        other => Error::Output { output: shown(output), source: Box::new(unwritten(other, output)) },
+    })
+}
+
+/// A full disk behind an output is another one than the store's.
+fn unwritten(error: Error, output: &Output) -> Failure {
+    let failure = Failure::from(error);
+    let full = failure.causes().iter().any(|cause| cause.contains("No space left on device"));
+    match destination(output) {
+        Some(path) if full && failure.hints().is_empty() => {
+            failure.hint(format!("free space on the file system that holds {}", path.display()))
+        }
+        _ => failure,
+    }
+}
+
+fn destination(output: &Output) -> Option<&Path> {
+    match output {
+        Output::Local { destination, .. } => Some(destination),
+        Output::Oci { destination, .. }
+        | Output::Docker { destination, .. }
+        | Output::Tar { destination } => destination.as_deref(),
+        Output::Image { .. } | Output::CacheOnly => None,
+    }
+}
+
+fn shown(output: &Output) -> String {
+    let kind = match output {
+        Output::Image { push: Some(_), .. } => "registry",
+        Output::Image { push: None, .. } => "image",
+        Output::Oci { .. } => "oci",
+        Output::Docker { .. } => "docker",
+        Output::Local { .. } => "local",
+        Output::Tar { .. } => "tar",
+        Output::CacheOnly => "cache only",
+    };
+    match destination(output) {
+        Some(path) => format!("{kind} {}", path.display()),
+        None => kind.to_owned(),
+    }
+}
+
+/// The names an output gives the image.
+fn names(built: &Built, form: &Form) -> Vec<Reference> {
+    let names = if form.names.is_empty() { &built.tags } else { &form.names };
+    names.clone()
+}
+
+/// The image in its form under its names: in the store, and where it is pushed to.
+async fn keep(
+    cx: &Context,
+    world: &Arc<World>,
+    built: &Built,
+    (form, how): (&Form, Option<Push>),
+) -> Result<ExportedOutput, Error> {
+    let names = names(built, form);
+    let image = {
+        let (cx, doors, form) = (cx.clone(), world.doors.clone(), form.clone());
+        let (image, platform) = (built.manifest.clone(), built.config.platform());
+        blocking(move || form::formed(&cx, &doors, (&image, &platform), &form)).await?
+    };
+    if how.is_none_or(|push| !push.by_digest) {
+        let (store, names, image) = (world.doors.store().clone(), names.clone(), image.clone());
+        blocking(move || {
+            names.iter().try_for_each(|name| store.tag(&name.with_default_tag(), &image))?;
+            Ok(())
+        })
+        .await?;
+    }
+    let Some(how) = how else { return Ok(ExportedOutput::Kept { manifest: image, names }) };
+    let request = PushRequest {
+        image: image.manifest_digest(),
+        targets: names,
+        compression: form.compression,
+        sources: world.sources.values().cloned().collect(),
+        by_digest: how.by_digest,
+    };
+    let mut report = push(cx, &world.doors, &request).await?;
+    report.manifest.annotations.extend(image.annotations);
+    Ok(ExportedOutput::Pushed(Box::new(report)))
+}
+
+async fn write(
+    cx: &Context,
+    world: &Arc<World>,
+    built: &Built,
+    output: &Output,
+) -> Result<ExportedOutput, Error> {
+    let archive = |destination: &Option<PathBuf>, form: &Form, format, tar| Archive {
+        cx: cx.clone(),
+        doors: world.doors.clone(),
+        image: built.manifest.clone(),
+        names: names(built, form).iter().map(Reference::with_default_tag).collect(),
+        platform: built.config.platform(),
+        destination: destination.clone(),
+        format,
+        tar,
+        form: form.clone(),
+    };
+    match output {
+        Output::Oci { destination, tar, form } => {
+            let archive = archive(destination, form, Format::Oci, *tar);
+            blocking(move || archive.write()).await
+        }
+        Output::Docker { destination, form } => {
+            let archive = archive(destination, form, Format::Docker, true);
+            blocking(move || archive.write()).await
+        }
+        Output::Local { destination, platform_split } => {
+            let platform = built.config.platform().to_string().replace('/', "_");
+            let folder = if *platform_split { destination.join(platform) } else { destination.clone() };
+            files::write_files(cx, world, built, folder).await
+        }
+        Output::Tar { destination } => files::write_tree(cx, world, built, destination.clone()).await,
+        Output::Image { .. } | Output::CacheOnly => Err(Error::Bug("this output is not written".into())),
+    }
+}

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod env;
 pub mod fs;
 pub mod lock;
+pub mod names;
 pub mod program;
 pub mod random;
 pub mod terminal;

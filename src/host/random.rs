@@ -14,3 +14,20 @@ pub fn token() -> String {
     }
     hex::encode(bytes)
 }
+
+/// That many random bytes, good enough for keys.
+///
+/// # Errors
+/// If the kernel has no entropy to give.
+pub fn bytes(count: usize) -> Result<Vec<u8>, super::Error> {
+    let mut bytes = vec![0u8; count];
+    let mut filled = 0;
+    while filled < count {
+        match getrandom(&mut bytes[filled..], GetRandomFlags::empty()) {
+            Ok(n) => filled += n,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(super::Error::new("get random bytes", "/dev/urandom", e)),
+        }
+    }
+    Ok(bytes)
+}

@@ -20,11 +20,12 @@ mod function;
 mod lex;
 mod number;
 mod parse;
-mod quote;
 mod sprig;
 mod values;
 
-pub use door::{Closed, Door, Question};
+use crate::yaml::quote;
+
+pub use door::{Answers, Closed, Door, Question, Recorder, Replay, bytes};
 pub use error::{Error, ExecError, Fault, Frame};
 pub use exec::{Caller, MissingKey, Session, Templates};
 pub use function::{Function, Functions, Run};

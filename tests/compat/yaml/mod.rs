@@ -1,5 +1,6 @@
 //! YAML against `sigs.k8s.io/yaml` and go-yaml version 3 (`tests/oracles/helm`).
 
+use base64::Engine as _;
 use lapstrake::yaml::{self, Style, json};
 use serde_json::Value as Json;
 
@@ -43,4 +44,34 @@ fn writing() {
         }
     }
     report("writing", &failures, vectors.len());
+}
+
+#[test]
+fn reading() {
+    let vectors = vectors(include_str!("../../../fixtures/compat/yaml/read.jsonl"));
+    let mut failures = Vec::new();
+    for vector in &vectors {
+        let text = match vector["bytes"].as_str() {
+            Some(bytes) => base64::engine::general_purpose::STANDARD.decode(bytes).unwrap(),
+            None => field(vector, "in").as_bytes().to_vec(),
+        };
+        let plain = yaml::Options::default();
+        let strict = yaml::Options { strict: true, ..plain };
+        let show = |value: Result<yaml::Value, yaml::Error>| match value {
+            Ok(value) => (json::write(&value, json::Html::Escape).unwrap().to_string(), String::new()),
+            Err(error) => (String::new(), error.to_string()),
+        };
+        let (out, err) = show(yaml::read(&text, plain));
+        let mut got = vec![out, err.clone()];
+        let mut want = vec![field(vector, "out"), field(vector, "err")];
+        if err.is_empty() {
+            let map = yaml::read_map(&text, plain).err().map_or(String::new(), |e| e.to_string());
+            got.extend([map, show(yaml::read(&text, strict)).1]);
+            want.extend([field(vector, "map"), field(vector, "strict")]);
+        }
+        if got != want {
+            failures.push(format!("{:?}\n  want {want:?}\n  got  {got:?}", String::from_utf8_lossy(&text)));
+        }
+    }
+    report("reading", &failures, vectors.len());
 }

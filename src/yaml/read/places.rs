@@ -33,6 +33,7 @@ impl Seen {
         None
     }
 
+    /// The keys in their order.
     pub fn into_places(self) -> Vec<Place> {
         self.places
     }

@@ -112,6 +112,7 @@ pub(super) struct Fold<'t> {
 }
 
 impl<'t> Fold<'t> {
+    /// Takes in a line break.
     pub fn push(&mut self, found: &'t str) {
         if self.lines {
             self.more.push(found);

@@ -236,6 +236,14 @@ fn class(value: &Value) -> Class {
     }
 }
 
+/// The number behind a named integer type.
+fn basic(value: &Value) -> Value {
+    match value {
+        Value::Object(object) => object.integer().map_or_else(|| value.clone(), Value::int64),
+        other => other.clone(),
+    }
+}
+
 /// Go's comparison for equality with any of several.
 ///
 /// # Errors
@@ -253,6 +261,11 @@ pub(super) fn eq(first: &Value, others: &[Value]) -> Result<bool, Fault> {
 }
 
 fn eq_one(a: &Value, b: &Value) -> Result<bool, Fault> {
+    if let (Value::Object(_), _) | (_, Value::Object(_)) = (a, b)
+        && (class(&basic(a)), class(&basic(b))) == (Class::Int, Class::Int)
+    {
+        return eq_one(&basic(a), &basic(b));
+    }
     Ok(match (a, b) {
         (Value::Int(i, _), Value::Uint(u, _)) | (Value::Uint(u, _), Value::Int(i, _)) => {
             u64::try_from(*i).is_ok_and(|i| i == *u)
@@ -316,7 +329,7 @@ fn eq_other(a: &Value, b: &Value) -> Result<bool, Fault> {
 }
 
 fn compare(args: &[Value], wanted: fn(Ordering) -> bool) -> Result<Value, Fault> {
-    let (a, b) = (&args[0], &args[1]);
+    let (a, b) = (&basic(&args[0]), &basic(&args[1]));
     if class(a) == Class::Other || class(b) == Class::Other {
         return Err("invalid type for comparison".into());
     }

@@ -87,6 +87,7 @@ pub(super) struct Parser<'t> {
 type Step<'t> = Result<Event<'t>, Trouble>;
 
 impl<'t> Parser<'t> {
+    /// A parser at the beginning of the text.
     pub fn new(input: &'t Input<'_>) -> Self {
         let scanner = Scanner::new(input);
         let (states, lines) = (Vec::new(), Vec::new());

@@ -63,9 +63,10 @@ impl Verb {
                 's' | 'x' | 'X' | 'q' if object.is_stringer() => {
                     self.string(out, value, object.print().as_bytes());
                 }
-                _ => match object.collection() {
-                    Some(inner) => self.write(out, &inner, depth + 1),
-                    None => out.extend_from_slice(object.print().as_bytes()),
+                _ => match (object.integer(), object.collection()) {
+                    (Some(n), _) => self.integer(out, &Value::int64(n), n.unsigned_abs(), n < 0),
+                    (_, Some(inner)) => self.write(out, &inner, depth + 1),
+                    _ => out.extend_from_slice(object.print().as_bytes()),
                 },
             },
         }

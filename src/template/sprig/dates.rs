@@ -101,7 +101,7 @@ fn modify(a: &[Value]) -> Result<Value, Fault> {
 }
 
 /// Go's `time.ParseDuration`.
-fn read_duration(source: &str) -> Result<i128, Fault> {
+pub(super) fn read_duration(source: &str) -> Result<i128, Fault> {
     let quoted = super::super::quote::quote(source.as_bytes());
     let invalid = || Fault::Text(format!("time: invalid duration {quoted}"));
     let (sign, mut rest) = match source.strip_prefix('-') {
@@ -153,7 +153,7 @@ fn read_duration(source: &str) -> Result<i128, Fault> {
 }
 
 /// Go's `Duration.String`.
-fn duration(nanos: i128) -> String {
+pub(super) fn duration(nanos: i128) -> String {
     let sign = if nanos < 0 { "-" } else { "" };
     let n = nanos.unsigned_abs();
     if n == 0 {

@@ -31,9 +31,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         let name = text(a, 0);
         Ok(caller.door().ask(&Question::Host(&name.lossy()))?)
     }),
-    fixed("toYaml", &[ANY], |_, a| Ok(yaml_text(&a[0], Style::Kubernetes).unwrap_or_default())),
-    fixed("mustToYaml", &[ANY], |_, a| yaml_text(&a[0], Style::Kubernetes)),
-    fixed("toYamlPretty", &[ANY], |_, a| Ok(yaml_text(&a[0], Style::Pretty).unwrap_or_default())),
+    fixed("toYaml", &[ANY], |_, a| Ok(yaml_text(&a[0], Style::Kubernetes).unwrap_or_else(|_| "".into()))),
+    fixed("toYamlPretty", &[ANY], |_, a| Ok(yaml_text(&a[0], Style::Pretty).unwrap_or_else(|_| "".into()))),
     fixed("fromYaml", &[STR], |_, a| Ok(or_error(yaml::read_map(text(a, 0).as_bytes(), Options::default())))),
     fixed("fromYamlArray", &[STR], |_, a| {
         let read = yaml::read(text(a, 0).as_bytes(), Options::default());
@@ -46,14 +45,23 @@ pub(super) const FUNCTIONS: &[Function] = &[
         let read = json::read(text(a, 0).as_bytes());
         Ok(list_or_error(read.map_err(|e| e.to_string()), ""))
     }),
-    fixed("toToml", &[ANY], |_, a| Ok(toml::write(&a[0]).unwrap_or_else(|e| e).into())),
-    fixed("mustToToml", &[ANY], |_, a| Ok(toml::write(&a[0])?.into())),
+    fixed("toToml", &[ANY], |_, a| match &a[0] {
+        // The library asks for the type of nothing before it can tell an error.
+        Value::Null => Err("reflect: call of reflect.Value.Type on zero Value".into()),
+        value => Ok(toml::write(value).unwrap_or_else(|e| e).into()),
+    }),
     fixed("fromToml", &[STR], |_, a| {
         Ok(match toml::read(&text(a, 0).lossy()) {
             Ok(map) => Value::Map(map),
             Err(message) => Value::map([("Error", message.into())]),
         })
     }),
+];
+
+/// What only Helm 4 adds.
+pub(super) const FUNCTIONS_4: &[Function] = &[
+    fixed("mustToYaml", &[ANY], |_, a| yaml_text(&a[0], Style::Kubernetes)),
+    fixed("mustToToml", &[ANY], |_, a| Ok(toml::write(&a[0])?.into())),
 ];
 
 fn warning(message: &Text) -> Fault {

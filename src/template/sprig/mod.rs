@@ -5,6 +5,7 @@ mod chance;
 mod data;
 mod dates;
 mod dicts;
+mod durations;
 mod encode;
 mod helm;
 mod lists;
@@ -52,8 +53,16 @@ impl Functions {
         table
     }
 
-    /// What Helm's engine gives to charts: Sprig's without `env` and `expandenv`, and its own.
+    /// What Helm 4's engine gives to charts: Sprig's without `env` and `expandenv`, and its own.
     pub fn helm() -> Self {
+        let mut table = Self::helm3();
+        table.add(helm::FUNCTIONS_4);
+        table.add(durations::FUNCTIONS);
+        table
+    }
+
+    /// What Helm 3's engine gives to charts.
+    pub fn helm3() -> Self {
         let mut table = Self::sprig();
         table.remove(&["env", "expandenv"]);
         table.add(helm::FUNCTIONS);

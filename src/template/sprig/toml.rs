@@ -10,8 +10,9 @@ pub(super) fn write(value: &Value) -> Result<String, String> {
     let mut out = String::new();
     match value {
         Value::Map(map) => table(&mut out, map, &mut Vec::new())?,
-        Value::Null => return Err("toml: cannot encode a nil value".to_owned()),
-        _ => return Err("toml: top-level values must be Go maps or structs".to_owned()),
+        Value::Null => return Err("reflect: call of reflect.Value.Type on zero Value".to_owned()),
+        // What is no table is written as it would stand behind a key.
+        other => element(&mut out, other)?,
     }
     Ok(out)
 }
@@ -133,15 +134,8 @@ fn float(f: f64) -> String {
     if f.is_infinite() {
         return if f > 0.0 { "inf" } else { "-inf" }.to_owned();
     }
-    if f.abs() < 1e21 && f.fract() == 0.0 {
-        return format!("{f:.1}");
-    }
     let text = format_float(f);
-    match text.split_once('e') {
-        Some((mantissa, exponent)) if !mantissa.contains('.') => format!("{mantissa}.0e{exponent}"),
-        None if !text.contains('.') => format!("{text}.0"),
-        _ => text,
-    }
+    if text.contains(['e', '.']) { text } else { format!("{text}.0") }
 }
 
 /// Reads a document.

@@ -101,6 +101,7 @@ pub(super) struct Scanner<'t> {
 }
 
 impl<'t> Scanner<'t> {
+    /// A scanner at the beginning of the text.
     pub fn new(input: &'t Input<'_>) -> Self {
         let text: &str = &input.text;
         Self {

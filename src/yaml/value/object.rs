@@ -107,6 +107,11 @@ pub trait Object: fmt::Debug + Send + Sync {
         None
     }
 
+    /// The number of a named integer type such as `time.Duration`, for comparisons and `%d`.
+    fn integer(&self) -> Option<i64> {
+        None
+    }
+
     /// For downcasts by the functions that made it.
     fn as_any(&self) -> &dyn Any;
 

@@ -1,5 +1,7 @@
 //! Templates against text/template with Sprig's functions (`tests/oracles/helm`).
 
+mod helm;
+
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -62,6 +64,10 @@ fn compare(vectors: &str) -> (Vec<String>, usize) {
 
 fn check(vectors: &str) {
     let (failures, total) = compare(vectors);
+    report(&failures, total);
+}
+
+fn report(failures: &[String], total: usize) {
     assert!(
         failures.is_empty(),
         "{} of {total} vectors differ:\n{}",

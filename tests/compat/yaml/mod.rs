@@ -23,7 +23,12 @@ fn report(what: &str, failures: &[String], total: usize) {
 
 #[test]
 fn writing() {
-    let vectors = vectors(include_str!("../../../fixtures/compat/yaml/write.jsonl"));
+    let (failures, total) = compare_writing(include_str!("../../../fixtures/compat/yaml/write.jsonl"));
+    report("writing", &failures, total);
+}
+
+pub(crate) fn compare_writing(text: &str) -> (Vec<String>, usize) {
+    let vectors = vectors(text);
     let mut failures = Vec::new();
     for vector in &vectors {
         let value = json::read(field(vector, "json").as_bytes()).unwrap();
@@ -43,12 +48,17 @@ fn writing() {
             }
         }
     }
-    report("writing", &failures, vectors.len());
+    (failures, vectors.len())
 }
 
 #[test]
 fn reading() {
-    let vectors = vectors(include_str!("../../../fixtures/compat/yaml/read.jsonl"));
+    let (failures, total) = compare_reading(include_str!("../../../fixtures/compat/yaml/read.jsonl"));
+    report("reading", &failures, total);
+}
+
+pub(crate) fn compare_reading(text: &str) -> (Vec<String>, usize) {
+    let vectors = vectors(text);
     let mut failures = Vec::new();
     for vector in &vectors {
         let text = match vector["bytes"].as_str() {
@@ -73,5 +83,5 @@ fn reading() {
             failures.push(format!("{:?}\n  want {want:?}\n  got  {got:?}", String::from_utf8_lossy(&text)));
         }
     }
-    report("reading", &failures, vectors.len());
+    (failures, vectors.len())
 }

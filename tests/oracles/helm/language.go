@@ -115,3 +115,13 @@ func languageCases(put func(any)) {
 		}
 	}
 }
+
+// As run, with Helm 3's own functions too.
+func runFuzz(text string) templateCase {
+	c := runHelm3(text)
+	out := templateCase{Text: text, Opt: "helm", Out: c.Out, Err: c.Err}
+	if strings.ToValidUTF8(c.Out, "") != c.Out {
+		out.Raw, out.Out = []byte(c.Out), ""
+	}
+	return out
+}

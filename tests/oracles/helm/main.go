@@ -2,6 +2,8 @@
 // inputs written down here, and writes their answers to fixtures/compat as JSON lines.
 //
 //	go run . ../../../fixtures/compat
+//
+// With `fuzz` it makes random templates, values and YAML texts and writes the answers in the same form (fuzz.sh).
 package main
 
 import (
@@ -52,8 +54,12 @@ func (s *sink) close() {
 }
 
 func main() {
+	if len(os.Args) == 5 && os.Args[1] == "fuzz" {
+		fuzz(os.Args[2], os.Args[3], os.Args[4])
+		return
+	}
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: helm FIXTURES")
+		fmt.Fprintln(os.Stderr, "usage: helm FIXTURES | helm fuzz SEED COUNT FOLDER")
 		os.Exit(2)
 	}
 	dir := os.Args[1]
@@ -67,6 +73,16 @@ func main() {
 	functions := open(dir, "template/functions.jsonl")
 	sprigCases(functions.put)
 	functions.close()
+	helm := open(dir, "template/helm.jsonl")
+	helmCases(helm.put)
+	helm.close()
+	list, err := json.Marshal(names())
+	if err != nil {
+		panic(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "template/names.json"), append(list, '\n'), 0o644); err != nil {
+		panic(err)
+	}
 	if err := os.WriteFile(filepath.Join(dir, "template/data.json"), []byte(dataJSON+"\n"), 0o644); err != nil {
 		panic(err)
 	}

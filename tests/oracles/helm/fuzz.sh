@@ -1,0 +1,10 @@
+#!/bin/sh
+# Compares random templates, values and YAML texts with Helm's engine. By hand, needs Go.
+# usage: fuzz.sh SEED COUNT
+set -eu
+cd "$(dirname "$0")"
+folder=$(mktemp -d)
+trap 'rm -r "$folder"' EXIT
+go run . fuzz "$1" "$2" "$folder"
+cd ../../..
+LAP_FUZZ_VECTORS=$folder cargo test -q --test compat -- --ignored fuzz_vectors

@@ -110,9 +110,9 @@ impl<'t> Parser<'t> {
             State::FlowPairKey => self.flow_pair_key(),
             State::FlowPairValue => self.flow_pair_value(),
             State::FlowPairEnd => {
-                let (_, line) = self.scanner.peek()?;
+                self.scanner.peek()?;
                 self.state = State::FlowSequence { first: false };
-                Ok(Event::End { line })
+                Ok(Event::End)
             }
             State::FlowKey { first } => self.flow_key(first),
             State::FlowValue => self.flow_value(),
@@ -309,11 +309,11 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    fn leave(&mut self, line: usize) -> Event<'t> {
+    fn leave(&mut self) -> Event<'t> {
         self.scanner.take();
         self.lines.pop();
         self.pop();
-        Event::End { line }
+        Event::End
     }
 
     fn unexpected(&mut self, line: usize, message: &'static str) -> Trouble {
@@ -333,7 +333,7 @@ impl<'t> Parser<'t> {
                     _ => self.node_then(next, Place::Block),
                 }
             }
-            (Kind::BlockEnd, line) => Ok(self.leave(line)),
+            (Kind::BlockEnd, _) => Ok(self.leave()),
             (_, line) => Err(self.unexpected(line, "did not find expected '-' indicator")),
         }
     }
@@ -342,7 +342,7 @@ impl<'t> Parser<'t> {
         let (kind, line) = self.scanner.peek()?;
         if kind != Kind::BlockEntry {
             self.pop();
-            return Ok(Event::End { line });
+            return Ok(Event::End);
         }
         self.scanner.take();
         match self.scanner.peek()?.0 {
@@ -362,7 +362,7 @@ impl<'t> Parser<'t> {
                 self.scanner.take();
                 self.block_item(State::BlockValue, line)
             }
-            (Kind::BlockEnd, line) => Ok(self.leave(line)),
+            (Kind::BlockEnd, _) => Ok(self.leave()),
             (_, line) => Err(self.unexpected(line, "did not find expected key")),
         }
     }
@@ -407,7 +407,7 @@ impl<'t> Parser<'t> {
                 return self.node_then(State::FlowSequence { first: false }, Place::Flow);
             }
         }
-        Ok(self.leave(line))
+        Ok(self.leave())
     }
 
     fn flow_pair_key(&mut self) -> Step<'t> {
@@ -457,7 +457,7 @@ impl<'t> Parser<'t> {
                 return self.node_then(State::FlowEmptyValue, Place::Flow);
             }
         }
-        Ok(self.leave(line))
+        Ok(self.leave())
     }
 
     fn flow_value(&mut self) -> Step<'t> {

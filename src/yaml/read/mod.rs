@@ -99,6 +99,9 @@ enum Phase {
     Numbers,
 }
 
+/// go-yaml looks at what is merged before it looks into it.
+const NO_MAP: &str = "map merge requires map or sequence of maps as the value";
+
 enum Anchor {
     Open,
     Done { value: Value, nodes: usize, places: Option<Arc<Places>> },
@@ -109,6 +112,7 @@ struct Frame<'t> {
     kind: FrameKind,
     anchor: Option<Cow<'t, str>>,
     nodes: usize,
+    line: usize,
     /// In strict reading, what [`Places`] are made of.
     seen: Seen,
     parts: Vec<Option<Arc<Places>>>,
@@ -240,6 +244,9 @@ impl<'t> Reader<'t> {
             Event::Scalar { properties: Properties { anchor, tag }, text, plain, line } => {
                 self.count(1, 0);
                 let text_only = anchor.is_none() && self.expects_key();
+                if self.expects_merge() {
+                    self.fail(NO_MAP);
+                }
                 let node = self.scalar(tag.as_deref(), text, Scalars { plain, text_only, line });
                 if let Some(name) = anchor {
                     let value = node.value.clone();
@@ -255,7 +262,7 @@ impl<'t> Reader<'t> {
                 let kind = FrameKind::Map { entries: Entries::new(), key: None };
                 self.open(kind, properties.anchor, line).map(|()| None)
             }
-            Event::End { line } => Ok(self.close(line)),
+            Event::End => Ok(self.close()),
             _ => Ok(None),
         }
     }
@@ -268,13 +275,13 @@ impl<'t> Reader<'t> {
         if let Some(name) = &anchor {
             self.anchors.insert(name.clone(), Anchor::Open);
         }
-        self.frames.push(Frame { kind, anchor, nodes: 1, seen: Seen::default(), parts: Vec::new() });
+        self.frames.push(Frame { kind, anchor, nodes: 1, line, seen: Seen::default(), parts: Vec::new() });
         Ok(())
     }
 
-    fn close(&mut self, line: usize) -> Option<Node> {
+    fn close(&mut self) -> Option<Node> {
         let frame = self.frames.pop()?;
-        let nodes = frame.nodes;
+        let (nodes, line) = (frame.nodes, frame.line);
         let (value, places) = match frame.kind {
             FrameKind::List(items) => (Value::List(List::new(items)), Places::List(frame.parts)),
             FrameKind::Map { entries, .. } => {
@@ -385,7 +392,7 @@ impl<'t> Reader<'t> {
                 maps.reverse();
                 maps
             }
-            _ => return self.fail("map merge requires map or sequence of maps as the value"),
+            _ => return self.fail(NO_MAP),
         };
         for (map, found) in maps {
             match found.as_deref() {

@@ -56,6 +56,11 @@ impl<'t> Reader<'t> {
         Node::scalar(value, key, line)
     }
 
+    /// Whether the next node is to be merged into a map.
+    pub(super) fn expects_merge(&self) -> bool {
+        matches!(self.frames.last(), Some(Frame { kind: FrameKind::Map { key: Some(Key::Merge), .. }, .. }))
+    }
+
     pub(super) fn expects_key(&self) -> bool {
         matches!(self.frames.last(), Some(Frame { kind: FrameKind::Map { key: None, .. }, .. }))
     }

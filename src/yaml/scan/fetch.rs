@@ -47,9 +47,6 @@ impl Scanner<'_> {
     /// Goes behind blanks, comments and line breaks. A tab may not indent a block.
     fn skip_to_token(&mut self) {
         loop {
-            if self.pos == self.line_start && self.bytes[self.pos..].starts_with(b"\xef\xbb\xbf") {
-                self.advance_to(self.pos + 3);
-            }
             while self.byte(0) == b' ' || self.byte(0) == b'\t' && (self.flow_level > 0 || !self.key_allowed)
             {
                 self.pos += 1;

@@ -136,7 +136,7 @@ fn every_function_is_there_and_has_vectors() {
 #[ignore = "by hand: tests/oracles/helm/fuzz.sh makes the vectors"]
 fn fuzz_vectors() {
     let folder = host::env::path("LAP_FUZZ_VECTORS").expect("the folder that fuzz.sh has filled");
-    let read = |name: &str| String::from_utf8(host::fs::read(&folder.join(name)).unwrap()).unwrap();
+    let read = |name: &str| String::from_utf8(host::fs::read(folder.join(name)).unwrap()).unwrap();
     let three = Arc::new(Functions::helm3());
     let (mut failures, mut total) = (Vec::new(), 0);
     for vector in lines(&read("template.jsonl")) {

@@ -32,9 +32,7 @@ pub(super) enum Event<'t> {
         line: usize,
     },
     /// The end of a sequence or a mapping.
-    End {
-        line: usize,
-    },
+    End,
 }
 
 /// The anchor and the tag of a node.
@@ -436,18 +434,18 @@ impl<'t> Parser<'t> {
         if first {
             self.enter()?;
         }
-        let (mut kind, mut line) = self.scanner.peek()?;
+        let (mut kind, line) = self.scanner.peek()?;
         if kind != Kind::FlowMappingEnd {
             if !first {
                 if kind != Kind::FlowEntry {
                     return Err(self.unexpected(line, "did not find expected ',' or '}'"));
                 }
                 self.scanner.take();
-                (kind, line) = self.scanner.peek()?;
+                kind = self.scanner.peek()?.0;
             }
             if kind == Kind::Key {
                 self.scanner.take();
-                let (kind, line) = self.scanner.peek()?;
+                let kind = self.scanner.peek()?.0;
                 if matches!(kind, Kind::Value | Kind::FlowEntry | Kind::FlowMappingEnd) {
                     return Ok(self.empty(State::FlowValue, line));
                 }

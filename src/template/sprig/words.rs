@@ -160,7 +160,11 @@ pub(super) fn pascal(from: &str) -> String {
     let chars: Vec<char> = from.chars().collect();
     let start = chars.iter().position(|c| !is_connector(*c)).unwrap_or(chars.len());
     let mut out: String = chars[..start].iter().collect();
-    let Some((first, rest)) = chars[start..].split_first() else { return out };
+    let Some((first, rest)) = chars[start..].split_first() else {
+        // The library writes the last connector once more.
+        out.extend(chars.last());
+        return out;
+    };
     let mut was_upper = first.is_uppercase();
     let mut here = upper(*first);
     for c in rest {

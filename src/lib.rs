@@ -8,7 +8,7 @@
 //! | use | [`ops`] |
 //! | engines | [`build`] |
 //! | services | [`registry`] [`content`] [`snapshot`] [`stages`] [`sandbox`] |
-//! | models | [`oci`] |
+//! | models | [`oci`] [`chart`] |
 //! | languages | [`yaml`] [`template`] [`dockerfile`] |
 //! | floor | [`report`] [`host`] [`schedule`] |
 //! | base | [`base`] |
@@ -17,6 +17,7 @@
 
 pub mod base;
 pub mod build;
+pub mod chart;
 pub mod cli;
 pub mod content;
 pub mod dockerfile;

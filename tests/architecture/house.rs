@@ -36,7 +36,7 @@ pub const DOORS: [(&str, &[&str]); 17] = [
     ("k8s_openapi", &["cluster"]),
     ("gix", &["git"]),
     ("nix", &["host", "sandbox"]),
-    ("tar", &["oci", "content"]),
+    ("tar", &["oci", "content", "chart"]),
     ("ocidir", &["oci", "content"]),
     ("rusqlite", &["content"]),
     ("rustix", &["host", "snapshot", "sandbox", "content"]),

@@ -225,6 +225,7 @@ impl<'t, 's, 'd> State<'t, 's, 'd> {
         match (&slot.value, slot.form) {
             (_, Form::Invalid) | (Value::Null, _) => self.out.extend_from_slice(b"<no value>"),
             (Value::Str(text), _) => self.out.extend_from_slice(text.as_bytes()),
+            (Value::Object(object), _) => self.out.extend_from_slice(object.print_in_place().as_bytes()),
             (value, _) => format::print_into(self.out, value),
         }
     }

@@ -86,6 +86,12 @@ pub trait Object: fmt::Debug + Send + Sync {
     /// What `%v` prints.
     fn print(&self) -> Text;
 
+    /// What an action prints that has nothing but a field: there Go still has the place of the value, and with it the
+    /// methods of its pointer.
+    fn print_in_place(&self) -> Text {
+        self.print()
+    }
+
     /// Whether `fmt` would take [`print`](Self::print) for `%s` and `%q` too (a Stringer or an error).
     fn is_stringer(&self) -> bool {
         false

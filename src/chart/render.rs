@@ -1,0 +1,184 @@
+//! Rendering all templates of a chart and its dependencies (`Helm: pkg/engine/engine.go`).
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::capabilities::Capabilities;
+use super::dependencies::table;
+use super::objects::{Files, chart_value};
+use super::words::{exec_error, parse_error};
+use super::{Chart, Compat, Error};
+use crate::template::{Door, Functions, MissingKey, Session, Templates, without_no_value};
+use crate::yaml::{Map, Text, Value};
+
+/// The release that templates are rendered for.
+#[derive(Clone, Debug)]
+pub struct Release {
+    /// Its name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its revision, from 1.
+    pub revision: i64,
+    /// Whether it is an upgrade rather than an install.
+    pub is_upgrade: bool,
+}
+
+/// What to render, and for what.
+pub struct Request<'r> {
+    /// The chart, its dependencies settled.
+    pub chart: &'r Chart,
+    /// Its coalesced values; templates may change them.
+    pub values: &'r Map,
+    /// The release.
+    pub release: &'r Release,
+    /// What the cluster can do.
+    pub capabilities: Arc<Capabilities>,
+    /// As which Helm.
+    pub compat: Compat,
+}
+
+/// Renders every template that is no partial; the results by path.
+///
+/// # Errors
+/// [`Error::Render`] of the first template that cannot be parsed or executed.
+pub fn render(
+    request: &Request<'_>,
+    functions: Arc<Functions>,
+    door: &dyn Door,
+) -> Result<BTreeMap<String, Text>, Error> {
+    let mut found = HashMap::new();
+    let top = Top {
+        release: release_value(request.release),
+        capabilities: Value::Object(Arc::clone(&request.capabilities) as Arc<_>),
+        compat: request.compat,
+    };
+    top.collect(request.chart, &Place::Root(request.values), &mut found);
+    let order = sorted(found.keys());
+    let mut templates = Templates::new("gotpl", functions, MissingKey::Zero);
+    for path in &order {
+        let Some(template) = found.get(path) else { continue };
+        templates.parse(path, template.text.as_bytes()).map_err(|e| parse_error(&e))?;
+    }
+    let mut session = Session::new(door);
+    let mut rendered = BTreeMap::new();
+    for path in order {
+        if base(&path).starts_with('_') {
+            continue;
+        }
+        let Some(template) = found.get(&path) else { continue };
+        let about = Map::new();
+        about.insert("Name", path.as_str().into());
+        about.insert("BasePath", template.folder.as_str().into());
+        let about = about.retyped(request.compat.values_kind());
+        template.context.insert("Template", Value::Map(about));
+        let context = Value::Map(template.context.retyped(request.compat.values_kind()));
+        let out =
+            templates.execute(&path, &context, &mut session).map_err(|e| exec_error(&e, request.compat))?;
+        rendered.insert(path, without_no_value(out).into());
+    }
+    Ok(rendered)
+}
+
+fn base(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+fn release_value(release: &Release) -> Value {
+    Value::map([
+        ("Name", release.name.as_str().into()),
+        ("Namespace", release.namespace.as_str().into()),
+        ("IsUpgrade", release.is_upgrade.into()),
+        ("IsInstall", (!release.is_upgrade).into()),
+        ("Revision", Value::int(release.revision)),
+        ("Service", "Helm".into()),
+    ])
+}
+
+/// The deepest paths first, and among equals the last ones: what is parsed later wins.
+fn sorted<'k>(paths: impl Iterator<Item = &'k String>) -> Vec<String> {
+    let depth = |path: &String| path.bytes().filter(|b| *b == b'/').count();
+    let mut paths: Vec<String> = paths.cloned().collect();
+    paths.sort_by(|a, b| depth(b).cmp(&depth(a)).then_with(|| b.cmp(a)));
+    paths
+}
+
+/// A template and what it is executed with.
+struct Found {
+    text: Text,
+    context: Map,
+    folder: String,
+}
+
+/// What all charts see alike.
+struct Top {
+    release: Value,
+    capabilities: Value,
+    compat: Compat,
+}
+
+/// Where a chart stands.
+enum Place<'p> {
+    Root(&'p Map),
+    Below { values: &'p Map, parent: &'p str, grandparent: &'p str },
+}
+
+impl Top {
+    /// Collects the templates of a chart and its dependencies; the context of the chart comes back.
+    fn collect(&self, chart: &Chart, place: &Place<'_>, found: &mut HashMap<String, Found>) -> Map {
+        let name = &chart.metadata.name;
+        let (values, path, above) = match place {
+            Place::Root(values) => ((*values).clone(), name.clone(), ""),
+            Place::Below { values, parent, grandparent } => {
+                let path = match &chart.path_below {
+                    Some(old) => format!("{grandparent}/charts/{old}/charts/{name}"),
+                    None => format!("{parent}/charts/{name}"),
+                };
+                (table(values, name).unwrap_or_default(), path, *parent)
+            }
+        };
+        let context = Map::new();
+        let children = Map::new();
+        context.insert("Chart", chart_value(chart, matches!(place, Place::Root(_)), self.compat));
+        context.insert("Files", Files::value(&chart.files));
+        context.insert("Release", self.release.clone());
+        context.insert("Capabilities", self.capabilities.clone());
+        context.insert("Values", Value::Map(values.retyped(self.compat.values_kind())));
+        context.insert("Subcharts", Value::Map(children.clone()));
+        for child in &chart.dependencies {
+            let place = Place::Below { values: &values, parent: &path, grandparent: above };
+            let below = self.collect(child, &place, found);
+            children.insert(child.metadata.name.as_str(), Value::Map(below));
+        }
+        let library = chart.metadata.kind.eq_ignore_ascii_case("library");
+        for template in chart.templates.iter() {
+            if library && !base(&template.name).starts_with('_') {
+                continue;
+            }
+            found.insert(
+                format!("{path}/{}", template.name),
+                Found {
+                    text: template.data.clone(),
+                    context: context.clone(),
+                    folder: format!("{path}/templates"),
+                },
+            );
+        }
+        context
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deep_and_late_paths_come_first() {
+        let paths = ["a/templates/b", "a/templates/_c", "a/charts/s/templates/x", "a/templates/B"];
+        let paths: Vec<String> = paths.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            sorted(paths.iter()),
+            ["a/charts/s/templates/x", "a/templates/b", "a/templates/_c", "a/templates/B"]
+        );
+    }
+}

@@ -4,6 +4,7 @@
 
 mod cr;
 mod doctor;
+mod helm;
 mod image;
 mod output;
 mod registry;
@@ -94,6 +95,8 @@ enum Command {
     /// Serve a registry of your own
     #[command(subcommand)]
     Registry(registry::RegistryCommand),
+    /// Render, check and pack charts as Helm does
+    Helm(Box<helm::Helm>),
     /// Say how steps would run on this machine, and what would make it better
     Doctor(doctor::Doctor),
     /// Print the version
@@ -129,6 +132,7 @@ fn run(lap: Lap) -> Result {
         Command::Image(command) => command.run(&lap.global),
         Command::Cr(command) => command.run(&lap.global),
         Command::Registry(command) => command.run(&lap.global),
+        Command::Helm(command) => command.run(&lap.global),
         Command::Doctor(command) => command.run(&lap.global),
         Command::Version => {
             // A reader that went away is no error.

@@ -34,8 +34,16 @@ impl FromStr for Format {
 /// # Errors
 /// If standard output cannot be written for another reason (a full disk behind it).
 pub fn text(text: impl AsRef<str>) -> Result<(), Failure> {
+    bytes(text.as_ref().as_bytes())
+}
+
+/// Writes bytes to standard output. A reader that went away is no error.
+///
+/// # Errors
+/// See [`text`].
+pub fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_ref().as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::new(Kind::Environment, "write to standard output").caused_by(&e))
         }

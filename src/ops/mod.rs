@@ -1,6 +1,7 @@
 //! One file per user operation: a request in, a report out.
 
 pub mod door;
+pub mod helm;
 pub mod image_build;
 pub mod image_check;
 pub mod image_du;

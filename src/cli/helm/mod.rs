@@ -1,0 +1,117 @@
+//! `lap helm`: Helm's command line.
+//!
+//! Flags, standard output and exit codes are Helm's; what goes to standard error says at least as much as Helm does.
+
+mod flags;
+mod package;
+mod show;
+mod template;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use crate::base::Failure;
+use crate::chart::Compat;
+use crate::cli::{Global, Result};
+use crate::host;
+use crate::ops::helm::Settings;
+use crate::report::Context;
+
+/// Render, check and pack charts as Helm does.
+#[derive(Args, Debug)]
+pub struct Helm {
+    #[command(flatten)]
+    shared: Shared,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags of every command of Helm.
+#[derive(Args, Debug, Clone)]
+pub(super) struct Shared {
+    /// Behave as this major version of Helm: 3 or 4
+    #[arg(
+        long,
+        global = true,
+        value_name = "3|4",
+        env = "LAP_HELM_COMPAT",
+        default_value = "4",
+        help_heading = "Helm options"
+    )]
+    #[arg(hide_env_values = true, value_parser = compat)]
+    helm_version: Compat,
+    /// The namespace of the release
+    #[arg(short, long, global = true, value_name = "NAME", help_heading = "Helm options")]
+    namespace: Option<String>,
+    /// The kubeconfig file
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Helm options")]
+    kubeconfig: Option<String>,
+    /// The context of the kubeconfig
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Helm options")]
+    kube_context: Option<String>,
+    /// Show more
+    #[arg(long, global = true, help_heading = "Helm options")]
+    debug: bool,
+}
+
+fn compat(text: &str) -> std::result::Result<Compat, String> {
+    match text.trim_start_matches('v').split('.').next() {
+        Some("3") => Ok(Compat::Helm3),
+        Some("4") => Ok(Compat::Helm4),
+        _ => Err("it is 3 or 4".to_owned()),
+    }
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Pack charts as archives
+    Package(package::Package),
+    /// Show parts of a chart
+    #[command(subcommand, visible_alias = "inspect")]
+    Show(show::Show),
+    /// Render a chart without a cluster
+    Template(Box<template::Template>),
+}
+
+impl Helm {
+    /// Runs the command. Failures exit with 1, as Helm's do.
+    pub fn run(self, _global: &Global) -> Result {
+        let cx = Context::silent(host::clock::system());
+        let debug = self.shared.debug || host::env::var("HELM_DEBUG").is_some();
+        let settings = Settings {
+            compat: self.shared.helm_version,
+            namespace: self.shared.namespace,
+            kubeconfig: self.shared.kubeconfig,
+            kube_context: self.shared.kube_context,
+            debug,
+        };
+        let done = match self.command {
+            Command::Package(command) => command.run(&settings),
+            Command::Show(command) => command.run(&settings),
+            Command::Template(command) => command.run(&cx, &settings),
+        };
+        done.map_err(|failure| failure.with_exit_code(1))
+    }
+}
+
+/// Writes bytes to standard output. A reader that went away is no error.
+fn print(bytes: &[u8]) -> std::result::Result<(), Failure> {
+    crate::cli::output::bytes(bytes)
+}
+
+/// Says on standard error what is odd.
+fn warn(warnings: &[String]) {
+    let mut out = std::io::stderr().lock();
+    for warning in warnings {
+        let text = warning.strip_prefix("warning: ").or_else(|| warning.strip_prefix("Warning: "));
+        // There is nowhere left to say that this did not work.
+        let _ = writeln!(out, "warning: {}", text.unwrap_or(warning));
+    }
+}
+
+/// What a command ends with that may have failed after it has shown something.
+fn end(failure: Option<Failure>) -> Result {
+    failure.map_or(Ok(ExitCode::SUCCESS), Err)
+}

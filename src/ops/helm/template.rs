@@ -1,0 +1,432 @@
+//! `lap helm template`: a chart rendered without a cluster (`Helm: pkg/cmd/template.go`, pkg/action/install.go).
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::chart::{check_dependencies, values};
+use super::{Settings, Source, failed, load};
+use crate::base::{Failure, Kind};
+use crate::chart::{
+    self, Capabilities, Chart, Compat, Given, Hook, KubeVersion, Release, Sorted, coalesce, is_compatible,
+    pattern, process,
+};
+use crate::host::{self, fs, program};
+use crate::ops::door::Live;
+use crate::report::Context;
+use crate::template::{Functions, MissingKey, Session, Templates};
+use crate::yaml::{Map, Text, Value};
+
+/// How long a post-renderer may take.
+const POST_RENDER: Duration = Duration::from_secs(300);
+
+/// What to render.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Name and chart, or the chart alone.
+    pub arguments: Vec<String>,
+    /// `--generate-name`.
+    pub generate_name: bool,
+    /// `--name-template`.
+    pub name_template: String,
+    /// The user's values.
+    pub values: Given,
+    /// `--is-upgrade`.
+    pub is_upgrade: bool,
+    /// `--kube-version`.
+    pub kube_version: Option<String>,
+    /// `--api-versions`.
+    pub api_versions: Vec<String>,
+    /// `--include-crds`.
+    pub include_crds: bool,
+    /// `--no-hooks`.
+    pub no_hooks: bool,
+    /// `--skip-tests`.
+    pub skip_tests: bool,
+    /// `--show-only`.
+    pub show_only: Vec<String>,
+    /// `--output-dir`.
+    pub output_dir: Option<PathBuf>,
+    /// `--release-name`.
+    pub use_release_name: bool,
+    /// `--hide-secret`.
+    pub hide_secret: bool,
+    /// `--skip-schema-validation`.
+    pub skip_schema: bool,
+    /// `--enable-dns`.
+    pub enable_dns: bool,
+    /// `--post-renderer` and its arguments.
+    pub post_renderer: Option<(String, Vec<String>)>,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// For standard output.
+    pub output: Vec<u8>,
+    /// For standard error.
+    pub warnings: Vec<String>,
+    /// Why not all is well; the output may still be worth seeing.
+    pub failure: Option<Failure>,
+}
+
+/// Renders a chart.
+///
+/// # Errors
+/// If the chart, the values or the flags are wrong. What goes wrong in templates is in the report.
+pub fn run(cx: &Context, settings: &Settings, request: &Request) -> Result<Report, Failure> {
+    let compat = settings.compat;
+    let kube_version = request.kube_version.as_deref().filter(|v| !v.is_empty()).map(|text| {
+        KubeVersion::parse(text, compat)
+            .map_err(|e| failed("read --kube-version", format!("invalid kube version '{text}': {e}")))
+    });
+    let kube_version = kube_version.transpose()?;
+    let (name, reference) = name_and_chart(cx, request)?;
+    let source = Source::locate(&reference)?;
+    let user = values(&request.values, compat)?;
+    let loaded = load(&source, compat)?;
+    let mut render = Render {
+        cx,
+        settings,
+        request,
+        doing: format!("render the chart {reference}"),
+        name,
+        report: Report { warnings: loaded.warnings, ..Report::default() },
+    };
+    render.chart(loaded.chart, &user, kube_version)?;
+    Ok(render.report)
+}
+
+fn name_and_chart(cx: &Context, request: &Request) -> Result<(String, String), Failure> {
+    let doing = "name the release";
+    let set = |flag: &str| Err(failed(doing, format!("cannot set --{flag} and also specify a name")));
+    match request.arguments.as_slice() {
+        [] => Err(Failure::new(Kind::Usage, doing).because("a chart is needed")),
+        [_, _] if request.generate_name => set("generate-name"),
+        [_, _] if !request.name_template.is_empty() => set("name-template"),
+        [name, chart] => Ok((name.clone(), chart.clone())),
+        [chart] => {
+            if !request.name_template.is_empty() {
+                return Ok((name_from(&request.name_template).map_err(|e| failed(doing, e))?, chart.clone()));
+            }
+            if request.generate_name {
+                return Ok((generated(chart, cx.clock.now()), chart.clone()));
+            }
+            Ok(("release-name".to_owned(), chart.clone()))
+        }
+        [_, _, rest @ ..] => Err(failed(
+            doing,
+            format!("expected at most two arguments, unexpected arguments: {}", rest.join(", ")),
+        )),
+    }
+}
+
+/// The chart's name and the time, as `--generate-name` has it.
+fn generated(chart: &str, now: Duration) -> String {
+    let base = Path::new(chart).file_name().map(|n| n.to_string_lossy().into_owned());
+    let base = base.filter(|n| !n.is_empty() && n != ".").unwrap_or_else(|| "chart".to_owned());
+    let base = base.split('.').next().unwrap_or_default();
+    format!("{base}-{}", now.as_secs())
+}
+
+fn name_from(template: &str) -> Result<String, String> {
+    let mut templates = Templates::new("name-template", Arc::new(Functions::sprig()), MissingKey::Invalid);
+    templates.parse("name-template", template.as_bytes()).map_err(|e| e.to_string())?;
+    let door = Live::new(host::clock::system(), true);
+    let out = templates
+        .execute("name-template", &Value::Null, &mut Session::new(&door))
+        .map_err(|e| e.to_string())?;
+    Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
+/// Refuses names that Kubernetes would not take.
+fn check_name(name: &str, compat: Compat) -> Result<(), String> {
+    let label = |part: &str| {
+        let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let bytes = part.as_bytes();
+        matches!((bytes.first(), bytes.last()), (Some(a), Some(b)) if inner(*a) && inner(*b))
+            && bytes.iter().all(|b| inner(*b) || *b == b'-')
+    };
+    if name.len() <= 53 && name.split('.').all(label) {
+        return Ok(());
+    }
+    let prefix = if compat.is_3() { "" } else { "release name check failed: " };
+    let why = if name.is_empty() {
+        "no name provided".to_owned()
+    } else {
+        "invalid release name, must match regex ^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$ \
+         and the length must not be longer than 53"
+            .to_owned()
+    };
+    Err(format!("{prefix}release name {name:?}: {why}"))
+}
+
+struct Render<'r> {
+    cx: &'r Context,
+    settings: &'r Settings,
+    request: &'r Request,
+    doing: String,
+    name: String,
+    report: Report,
+}
+
+impl Render<'_> {
+    fn fail(&self, words: impl Into<String>) -> Failure {
+        failed(self.doing.as_str(), words)
+    }
+
+    fn chart(
+        &mut self,
+        mut chart: Chart,
+        user: &Map,
+        kube_version: Option<KubeVersion>,
+    ) -> Result<(), Failure> {
+        let compat = self.settings.compat;
+        let metadata = &chart.metadata;
+        if !matches!(metadata.kind.as_str(), "" | "application") {
+            return Err(self.fail(format!("{} charts are not installable", metadata.kind)));
+        }
+        if metadata.deprecated {
+            self.report.warnings.push("this chart is deprecated".to_owned());
+        }
+        check_dependencies(&chart).map_err(|e| {
+            self.fail(format!(
+                "an error occurred while checking for chart dependencies. You may need to run `helm dependency build` \
+                 to fetch missing dependencies: {e}"
+            ))
+        })?;
+        check_name(&self.name, compat).map_err(|e| self.fail(e))?;
+        process(&mut chart, user, compat, &mut self.report.warnings)
+            .map_err(|e| self.fail(format!("chart dependencies processing failed: {e}")))?;
+        let capabilities = Capabilities::offline(compat, kube_version, &self.request.api_versions);
+        let values = coalesce(&chart, user, compat, &mut self.report.warnings)
+            .map_err(|e| self.fail(e.to_string()))?;
+        if !self.request.skip_schema {
+            chart::validate(&chart, &values).map_err(|e| self.fail(e.to_string()))?;
+        }
+        if let Err(failure) = self.rendered(&chart, &values, capabilities) {
+            self.report.failure = Some(match self.settings.debug {
+                true => failure,
+                false => failure.hint("use --debug to see what was rendered, also where it is invalid YAML"),
+            });
+        }
+        Ok(())
+    }
+
+    fn rendered(&mut self, chart: &Chart, values: &Map, capabilities: Capabilities) -> Result<(), Failure> {
+        let compat = self.settings.compat;
+        let kube = &capabilities.kube_version;
+        let wanted = &chart.metadata.kube_version;
+        if !wanted.is_empty() && !is_compatible(wanted, &kube.normalized) {
+            let shown = if compat.is_3() { &kube.normalized } else { &kube.version };
+            return Err(self.fail(format!(
+                "chart requires kubeVersion: {wanted} which is incompatible with Kubernetes {shown}"
+            )));
+        }
+        let release = Release {
+            name: self.name.clone(),
+            namespace: self.settings.namespace(),
+            revision: 1,
+            is_upgrade: self.request.is_upgrade,
+        };
+        let request =
+            chart::Request { chart, values, release: &release, capabilities: Arc::new(capabilities), compat };
+        let door = Live::new(self.cx.clock.clone(), self.request.enable_dns);
+        let mut files = chart::render(&request, Arc::new(functions(compat)), &door)
+            .map_err(|e| self.fail(e.to_string()))?;
+        files.retain(|path, _| !path.ends_with("NOTES.txt"));
+        let sorted = match chart::sort(&files, compat) {
+            Ok(sorted) => sorted,
+            Err(error) => {
+                if self.settings.debug {
+                    self.raw(&files);
+                }
+                return Err(self.fail(error.to_string()));
+            }
+        };
+        self.report.warnings.extend(sorted.notes.iter().cloned());
+        self.write(chart, &sorted)
+    }
+
+    /// All files as they were rendered, for somebody who looks for the mistake.
+    fn raw(&mut self, files: &BTreeMap<String, Text>) {
+        let mut out = Vec::new();
+        for (path, content) in files.iter().filter(|(_, c)| !c.as_bytes().trim_ascii().is_empty()) {
+            document(&mut out, path, content.as_bytes());
+        }
+        self.report.output.extend_from_slice(out.trim_ascii());
+        self.report.output.push(b'\n');
+    }
+
+    fn write(&mut self, chart: &Chart, sorted: &Sorted) -> Result<(), Failure> {
+        let hooks: Vec<&Hook> = sorted
+            .hooks
+            .iter()
+            .filter(|hook| {
+                !(self.request.no_hooks || self.request.skip_tests && hook.events.contains(&"test"))
+            })
+            .collect();
+        if let Some(folder) = &self.request.output_dir {
+            let folder = folder.clone();
+            return self.write_files(chart, sorted, &hooks, &folder);
+        }
+        let mut out = Vec::new();
+        if self.request.include_crds {
+            for crd in chart.crds() {
+                document(&mut out, &crd.path, crd.file.data.as_bytes());
+            }
+        }
+        for manifest in &sorted.manifests {
+            let secret = manifest.head.kind == "Secret" && manifest.head.api_version == "v1";
+            let content: &[u8] = match self.request.hide_secret && secret {
+                true => b"# HIDDEN: The Secret output has been suppressed",
+                false => manifest.content.as_bytes(),
+            };
+            document(&mut out, &manifest.path, content);
+        }
+        if let Some((program, arguments)) = &self.request.post_renderer {
+            out = self.post_render(program, arguments, &out)?;
+        }
+        let mut all = trim(&out).to_vec();
+        all.push(b'\n');
+        for hook in hooks {
+            document(&mut all, &hook.path, hook.manifest.as_bytes());
+        }
+        if self.request.show_only.is_empty() {
+            self.report.output = all;
+            return Ok(());
+        }
+        self.show_only(&all.into())
+    }
+
+    fn show_only(&mut self, all: &Text) -> Result<(), Failure> {
+        let documents = chart::split(all, self.settings.compat);
+        let mut out = Vec::new();
+        for wanted in &self.request.show_only {
+            let mut found = false;
+            for document in &documents {
+                if source_of(document).is_some_and(|path| pattern::matches(wanted, &path) == Ok(true)) {
+                    found = true;
+                    out.extend_from_slice(b"---\n");
+                    out.extend_from_slice(document.as_bytes());
+                    out.push(b'\n');
+                }
+            }
+            if !found {
+                let words = format!("could not find template {wanted} in chart");
+                return Err(self.fail(words));
+            }
+        }
+        self.report.output = out;
+        Ok(())
+    }
+
+    fn write_files(
+        &mut self,
+        chart: &Chart,
+        sorted: &Sorted,
+        hooks: &[&Hook],
+        folder: &Path,
+    ) -> Result<(), Failure> {
+        let named = if self.request.use_release_name { folder.join(&self.name) } else { folder.to_owned() };
+        let mut lines = String::new();
+        let mut written = Vec::new();
+        if self.request.include_crds {
+            for crd in chart.crds() {
+                let append = written.contains(&crd.path);
+                write_file(folder, &crd.path, crd.file.data.as_bytes(), append, &mut lines)?;
+                written.push(crd.path);
+            }
+        }
+        for manifest in &sorted.manifests {
+            let append = written.contains(&manifest.path);
+            write_file(&named, &manifest.path, manifest.content.as_bytes(), append, &mut lines)?;
+            written.push(manifest.path.clone());
+        }
+        for hook in hooks {
+            let append = fs::exists(named.join(&hook.path));
+            write_file(&named, &hook.path, hook.manifest.as_bytes(), append, &mut lines)?;
+        }
+        lines.push('\n');
+        self.report.output = lines.into_bytes();
+        Ok(())
+    }
+
+    fn post_render(&self, name: &str, arguments: &[String], input: &[u8]) -> Result<Vec<u8>, Failure> {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let output = program::run(name, &arguments, input, POST_RENDER)?;
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        if output.code != Some(0) {
+            return Err(self.fail(format!(
+                "error while running post render on files: error while running command {name}. error output:\n{said}"
+            )));
+        }
+        if output.stdout.trim_ascii().is_empty() {
+            return Err(self.fail(format!(
+                "error while running post render on files: post-renderer {name:?} produced empty output"
+            )));
+        }
+        Ok(output.stdout)
+    }
+}
+
+/// The functions of charts, as the versions of Helm have them.
+pub(super) fn functions(compat: Compat) -> Functions {
+    let mut functions = Functions::helm();
+    if compat.is_3() {
+        functions.remove(&["mustToYaml", "mustToToml"]);
+    }
+    functions
+}
+
+fn document(out: &mut Vec<u8>, path: &str, content: &[u8]) {
+    out.extend_from_slice(b"---\n# Source: ");
+    out.extend_from_slice(path.as_bytes());
+    out.push(b'\n');
+    out.extend_from_slice(content);
+    out.push(b'\n');
+}
+
+/// Go's `strings.TrimSpace`.
+fn trim(bytes: &[u8]) -> &[u8] {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.trim().as_bytes(),
+        Err(_) => bytes.trim_ascii(),
+    }
+}
+
+/// The path behind the chart's name in the comment that says where a document comes from.
+fn source_of(document: &Text) -> Option<String> {
+    let text = document.lossy();
+    text.lines().find_map(|line| {
+        let (_, path) = line.split_once("# Source: ")?;
+        let (chart, rest) = path.split_once('/')?;
+        (!chart.is_empty() && !rest.is_empty()).then(|| rest.to_owned())
+    })
+}
+
+fn write_file(
+    folder: &Path,
+    path: &str,
+    content: &[u8],
+    append: bool,
+    lines: &mut String,
+) -> Result<(), Failure> {
+    let target = folder.join(path);
+    if let Some(parent) = target.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let mut text = Vec::new();
+    document(&mut text, path, content);
+    if append {
+        let mut file = fs::open_with(fs::OpenOptions::new().append(true), &target)?;
+        file.write_all(&text).map_err(|e| host::Error::new("write", &target, e))?;
+    } else {
+        fs::write(&target, &text)?;
+    }
+    let _ = writeln!(lines, "wrote {}/{path}", folder.display());
+    Ok(())
+}

@@ -136,6 +136,13 @@ impl KubeVersion {
     }
 }
 
+impl KubeVersion {
+    /// Major and minor number.
+    pub(super) fn numbers(&self) -> Option<(u64, u64)> {
+        Some((self.major.parse().ok()?, self.minor.parse().ok()?))
+    }
+}
+
 impl Object for KubeVersion {
     fn type_name(&self) -> &str {
         match self.compat {
@@ -284,6 +291,11 @@ impl Object for VersionSet {
     fn as_any(&self) -> &dyn Any {
         self
     }
+}
+
+/// What `.Capabilities.HelmVersion` is.
+pub fn build_info(compat: Compat) -> Value {
+    Value::Object(Arc::new(HelmVersion { compat }))
 }
 
 /// `.Capabilities.HelmVersion`.

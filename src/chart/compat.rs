@@ -1,5 +1,6 @@
 //! Which Helm is meant where its two living versions differ.
 
+use crate::template::Functions;
 use crate::yaml::{ListKind, MapKind};
 
 /// A major version of Helm.
@@ -24,6 +25,14 @@ impl Compat {
     /// The version of Go that built it.
     pub fn go_version(self) -> &'static str {
         "go1.26.8"
+    }
+
+    /// The functions of its templates.
+    pub fn functions(self) -> Functions {
+        match self {
+            Self::Helm3 => Functions::helm3(),
+            Self::Helm4 => Functions::helm(),
+        }
     }
 
     /// Whether this is Helm 3.

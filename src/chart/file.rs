@@ -61,3 +61,34 @@ pub trait FileView {
     /// In words, if it cannot be read.
     fn read(&self, path: &str) -> Result<Vec<u8>, String>;
 }
+
+/// Files in memory as a tree, such as those of an archive.
+#[derive(Clone, Debug)]
+pub struct Files(pub Vec<File>);
+
+impl FileView for Files {
+    fn entries(&self, folder: &str) -> Result<Vec<Entry>, String> {
+        let mut entries: std::collections::BTreeMap<&str, Entry> = std::collections::BTreeMap::new();
+        for file in &self.0 {
+            let rest = match folder {
+                "" => Some(file.name.as_str()),
+                folder => file.name.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')),
+            };
+            let Some(rest) = rest else { continue };
+            let (name, kind) = match rest.split_once('/') {
+                Some((name, _)) => (name, EntryKind::Folder),
+                None => (rest, EntryKind::File),
+            };
+            let entry =
+                Entry { name: name.to_owned(), kind, size: file.data.len() as u64, modified: file.modified };
+            entries.insert(name, entry);
+        }
+        Ok(entries.into_values().collect())
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        let file = self.0.iter().find(|file| file.name == path);
+        file.map(|file| file.data.as_bytes().to_vec())
+            .ok_or_else(|| format!("open {path}: no such file or directory"))
+    }
+}

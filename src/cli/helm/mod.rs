@@ -2,10 +2,15 @@
 //!
 //! Flags, standard output and exit codes are Helm's; what goes to standard error says at least as much as Helm does.
 
+mod create;
+mod env;
 mod flags;
+mod lint;
 mod package;
+mod plugin;
 mod show;
 mod template;
+mod version;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -66,13 +71,24 @@ fn compat(text: &str) -> std::result::Result<Compat, String> {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Write the folder of a new chart
+    Create(create::Create),
+    /// Print the settings that come from the environment
+    Env(env::Env),
+    /// Look for what is wrong with charts
+    Lint(lint::Lint),
     /// Pack charts as archives
     Package(package::Package),
+    /// Say what became of plugins
+    #[command(disable_help_flag = true)]
+    Plugin(plugin::Plugin),
     /// Show parts of a chart
     #[command(subcommand, visible_alias = "inspect")]
     Show(show::Show),
     /// Render a chart without a cluster
     Template(Box<template::Template>),
+    /// Print the version of Helm that lap behaves as
+    Version(version::Version),
 }
 
 impl Helm {
@@ -88,9 +104,14 @@ impl Helm {
             debug,
         };
         let done = match self.command {
+            Command::Create(command) => command.run(),
+            Command::Env(command) => command.run(&settings),
+            Command::Lint(command) => command.run(&cx, &settings),
+            Command::Plugin(command) => command.run(),
             Command::Package(command) => command.run(&settings),
             Command::Show(command) => command.run(&settings),
             Command::Template(command) => command.run(&cx, &settings),
+            Command::Version(command) => command.run(&settings),
         };
         done.map_err(|failure| failure.with_exit_code(1))
     }

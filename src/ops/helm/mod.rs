@@ -1,7 +1,10 @@
 //! What `lap helm` does, one file per operation. Failures carry Helm's own words as their first cause.
 
 pub mod chart;
+pub mod create;
+pub mod env;
 mod folder;
+pub mod lint;
 pub mod package;
 pub mod settings;
 pub mod show;

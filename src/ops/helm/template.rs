@@ -235,7 +235,7 @@ impl Render<'_> {
         let request =
             chart::Request { chart, values, release: &release, capabilities: Arc::new(capabilities), compat };
         let door = Live::new(self.cx.clock.clone(), self.request.enable_dns);
-        let mut files = chart::render(&request, Arc::new(functions(compat)), &door)
+        let mut files = chart::render(&request, Arc::new(compat.functions()), &door)
             .map_err(|e| self.fail(e.to_string()))?;
         files.retain(|path, _| !path.ends_with("NOTES.txt"));
         let sorted = match chart::sort(&files, compat) {
@@ -371,15 +371,6 @@ impl Render<'_> {
         }
         Ok(output.stdout)
     }
-}
-
-/// The functions of charts, as the versions of Helm have them.
-pub(super) fn functions(compat: Compat) -> Functions {
-    let mut functions = Functions::helm();
-    if compat.is_3() {
-        functions.remove(&["mustToYaml", "mustToToml"]);
-    }
-    functions
 }
 
 fn document(out: &mut Vec<u8>, path: &str, content: &[u8]) {

@@ -21,6 +21,7 @@
 //! Rejected: unpacking into chains (serial, one copy per image), keeping the tars (doubles the store), opaque marks in
 //! committed layers (explicit whiteouts say the same and every tool reads them).
 
+pub mod cachemounts;
 pub mod copy;
 pub mod rooted;
 pub mod tree;

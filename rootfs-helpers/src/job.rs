@@ -37,6 +37,9 @@ pub struct Job {
     pub shm_size: u64,
     /// Limits to be set.
     pub limits: Vec<ResourceLimit>,
+    /// The control group that the step is put into: a directory that is there.
+    #[serde(default)]
+    pub cgroup: Option<PathBuf>,
     /// How standard input, output and error are connected.
     pub stdio: Stdio,
 }

@@ -15,6 +15,7 @@ use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize,
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::report::Context;
+use crate::sandbox::cgroup::Group;
 use crate::sandbox::run::{Notes, Wakeup, job, lost, spawning};
 use crate::sandbox::{Error, Exit, Result, RunSpec};
 
@@ -41,7 +42,9 @@ pub(super) fn run(cx: &Context, spec: &RunSpec, attach: Attach) -> Result<Exit> 
         Attach { input: true, .. } => (Stdio::Input, Some(stdin.as_fd())),
         _ => (Stdio::Output, None),
     };
+    let group = Group::of(spec)?;
     let mut job = job(spec, stdio);
+    job.cgroup = group.as_ref().map(|group| group.path().to_owned());
     if attach.terminal && !job.env.iter().any(|(name, _)| name == "TERM") {
         job.env.push(("TERM".to_owned(), "xterm".to_owned()));
     }

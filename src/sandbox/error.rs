@@ -51,6 +51,23 @@ pub enum Error {
         /// The text.
         text: String,
     },
+    /// The step cannot be put into a control group of its own there.
+    #[error("make a control group below {parent:?}")]
+    Cgroup {
+        /// As asked for.
+        parent: String,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A file is no private key that can be used.
+    #[error("read the key {name}: {why}")]
+    Key {
+        /// Which.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The run was cancelled; everything it had started is gone.
     #[error("run a command: cancelled")]
     Cancelled,
@@ -76,9 +93,15 @@ impl From<Error> for Failure {
                 let failure = Failure::of(Kind::Environment, &error);
                 diagnosis.remedies().iter().fold(failure, |failure, remedy| failure.hint(remedy.clone()))
             }
+            Error::Cgroup { .. } => Failure::of(Kind::Environment, &error)
+                .hint("--cgroup-parent needs cgroup v2 and a group that this user may write to"),
             Error::Spawn { .. } | Error::Setup { .. } => Failure::of(Kind::Environment, &error),
             Error::User { .. } => Failure::of(Kind::Config, &error)
                 .hint("USER takes a name from the image's /etc/passwd, or a number"),
+            Error::Key { why, .. } if why.contains("passphrase") => Failure::of(Kind::Input, &error)
+                .hint("add it to an agent (ssh-add) and forward that: --ssh default"),
+            Error::Key { .. } => Failure::of(Kind::Input, &error)
+                .hint("ssh-keygen -p -f FILE turns a private key into OpenSSH's form"),
             Error::HostAddress { .. } => Failure::of(Kind::Usage, &error),
             Error::Cancelled => Failure::of(Kind::Cancelled, &error),
             Error::Exec(exec) => exec_failure(Failure::of(Kind::Workload, &error), exec),

@@ -11,7 +11,10 @@
 //! - When [`Sandbox::run`] returns, no process and no mount of the command is left, however it ended.
 //! - Killing this process at any point ends the command too.
 
+pub mod agent;
+
 mod attach;
+mod cgroup;
 mod error;
 mod exit;
 mod names;

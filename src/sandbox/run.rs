@@ -12,13 +12,16 @@ use rootfs_helpers::launch::{Launched, Output, launch};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 
 use crate::report::{Context, Stream};
+use crate::sandbox::cgroup::Group;
 use crate::sandbox::{Error, Exit, PATH, Result, RunSpec, names};
 
 /// One pipe's worth.
 const READ: usize = 64 << 10;
 
 pub(super) fn run(cx: &Context, spec: &RunSpec, on_output: &(dyn Fn(Stream, &[u8]) + Sync)) -> Result<Exit> {
-    let job = job(spec, Stdio::Output);
+    let group = Group::of(spec)?;
+    let mut job = job(spec, Stdio::Output);
+    job.cgroup = group.as_ref().map(|group| group.path().to_owned());
     let cancelled = Wakeup::new()?;
     let waker = Waker::from(Arc::clone(&cancelled));
     let mut waiting = pin!(cx.cancel.cancelled());
@@ -56,6 +59,7 @@ pub(super) fn job(spec: &RunSpec, stdio: Stdio) -> Job {
         trust: spec.trust.as_deref().unwrap_or_default().to_owned(),
         shm_size: spec.shm_size,
         limits: spec.ulimits.clone(),
+        cgroup: None,
         stdio,
     }
 }

@@ -42,6 +42,8 @@ pub struct RunSpec {
     pub shm_size: u64,
     /// Resource limits that differ from the defaults.
     pub ulimits: Vec<ResourceLimit>,
+    /// A control group that one for this command is made below.
+    pub cgroup_parent: Option<String>,
 }
 
 impl RunSpec {
@@ -60,6 +62,7 @@ impl RunSpec {
             trust: None,
             shm_size: SHM_SIZE,
             ulimits: Vec::new(),
+            cgroup_parent: None,
         }
     }
 }

@@ -28,7 +28,7 @@ pub const ARROWS: [(&str, &str); 8] = [
 ];
 
 /// Path prefix → the folders whose own code (tests apart) may name it.
-pub const DOORS: [(&str, &[&str]); 17] = [
+pub const DOORS: [(&str, &[&str]); 19] = [
     ("clap", &["cli"]),
     ("reqwest", &["registry", "chartrepo", "sync"]),
     ("axum", &["registry"]),
@@ -46,6 +46,8 @@ pub const DOORS: [(&str, &[&str]); 17] = [
     ("std::time::SystemTime", &["host"]),
     ("std::time::Instant", &["host", "report"]),
     ("rand", &["host"]),
+    ("ssh_agent_lib", &["sandbox"]),
+    ("rsa", &["sandbox"]),
 ];
 
 /// Values without an act behind them, although their module is behind a door.

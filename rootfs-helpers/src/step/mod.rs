@@ -73,6 +73,10 @@ fn supervise(link: &mut Link) -> Result<()> {
     let _ = rustix::process::setsid();
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let (job, mut input) = link.receive_job().doing("read the job")?;
+    if let Some(group) = &job.cgroup {
+        // 0 is whoever writes; what it starts follows.
+        std::fs::write(group.join("cgroup.procs"), "0").doing("enter the control group")?;
+    }
     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).doing("make a mount namespace")?;
     let private = nix::mount::MsFlags::MS_REC | nix::mount::MsFlags::MS_PRIVATE;
     nix::mount::mount(None::<&str>, "/", None::<&str>, private, None::<&str>).doing("make mounts private")?;

@@ -89,9 +89,12 @@ const FILES: (u64, u64) = (1024, 524_288);
 /// Sets the default limits and then the job's.
 pub(super) fn set_limits(limits: &[ResourceLimit]) -> Result<()> {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).doing("read limits")?;
-    let hard = hard.min(FILES.1);
-    setrlimit(Resource::RLIMIT_NOFILE, FILES.0.min(hard), hard).doing("limit open files")?;
+    // What is asked for may be more than the default, and a limit once lowered cannot be raised again.
+    if !limits.iter().any(|limit| limit.name == "nofile") {
+        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).doing("read limits")?;
+        let hard = hard.min(FILES.1);
+        setrlimit(Resource::RLIMIT_NOFILE, FILES.0.min(hard), hard).doing("limit open files")?;
+    }
     for limit in limits {
         let doing = || format!("set the limit {}", limit.name);
         let resource = match limit.name.as_str() {

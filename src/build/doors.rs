@@ -9,6 +9,7 @@ use crate::content::Store;
 use crate::registry::{Client, ClientOptions};
 use crate::sandbox::Sandbox;
 use crate::schedule::SingleFlight;
+use crate::snapshot::cachemounts::CacheMounts;
 use crate::snapshot::{self, Snapshots};
 use crate::stages::LocalRecords;
 
@@ -32,6 +33,7 @@ struct Inner {
     store: Store,
     sandbox: Sandbox,
     snapshots: Lazy<Snapshots>,
+    cache_mounts: Lazy<CacheMounts>,
     registry: OnceLock<Client>,
     unpacking: SingleFlight<DiffId, ()>,
 }
@@ -44,6 +46,7 @@ impl Doors {
             store,
             sandbox,
             snapshots: Lazy::default(),
+            cache_mounts: Lazy::default(),
             registry: OnceLock::new(),
             unpacking: SingleFlight::default(),
         }))
@@ -73,6 +76,15 @@ impl Doors {
             let root = self.0.options.home.join("snapshots");
             Snapshots::open(root, self.0.options.roots).map_err(Error::from)
         })
+    }
+
+    /// Folders that stay between builds.
+    ///
+    /// # Errors
+    /// If their folder cannot be used.
+    pub fn cache_mounts(&self) -> Result<Arc<CacheMounts>, Error> {
+        let root = self.0.options.home.join("cachemounts");
+        self.0.cache_mounts.get(|| CacheMounts::open(root).map_err(Error::from))
     }
 
     /// Registries.

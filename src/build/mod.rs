@@ -50,6 +50,8 @@ pub use doors::{DoorOptions, Doors, blocking};
 pub use error::Error;
 pub use output::Output;
 pub use report::{Built, ExportedOutput, Layers};
-pub use request::{PROXY_ARGS, Request, SecretSource, SecretValue};
+pub use request::{
+    CacheMountOptions, PROXY_ARGS, Request, RunOptions, SecretSource, SecretValue, SshSource,
+};
 pub use run::run;
 pub use unpacked::UnpackedLayers;

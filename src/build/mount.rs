@@ -1,6 +1,6 @@
 //! What a RUN step is shown that is no part of its tree: `RUN --mount`, with nothing left to expand.
 
-use crate::base::KeyHasher;
+use crate::base::{ContentHash, KeyHasher};
 
 pub use crate::dockerfile::command::Sharing;
 
@@ -99,6 +99,20 @@ pub struct Access {
     pub gid: u32,
 }
 
+impl Cache {
+    /// The identity of the folder: what it is called, and what it begins as. `seed` is the content of what it begins with.
+    pub fn key(&self, seed: Option<&ContentHash>) -> ContentHash {
+        let mut hasher = KeyHasher::new("lapstrake cache mount v1");
+        hasher.field("id", &self.id);
+        match &self.access {
+            None => hasher.field("access", "usual"),
+            Some(Access { mode, uid, gid }) => hasher.field("access", format!("{mode:o} {uid} {gid}")),
+        };
+        hasher.field("seed", seed.map_or(&[][..], |hash| hash.as_bytes()));
+        hasher.finish()
+    }
+}
+
 impl RunMount {
     /// Puts what the program can see of a mount into a key: kind and place. Not ids, sharing, values, and not the content
     /// of a bind, which enters as what the step reads.
@@ -119,5 +133,35 @@ impl RunMount {
                 .field("env", secret.env.as_deref().unwrap_or_default()),
             Self::Ssh(ssh) => hasher.field("mount", "ssh").field("target", &ssh.target),
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caches_differ_by_name_owner_and_beginning_and_by_nothing_else() {
+        let cache = |id: &str, target: &str, sharing, access| Cache {
+            id: id.into(),
+            read: None,
+            source: "/".into(),
+            target: target.into(),
+            read_only: false,
+            sharing,
+            access,
+        };
+        let usual = Some(Access { mode: 0o755, uid: 0, gid: 0 });
+        let plain = cache("a", "/x", Sharing::Shared, None).key(None);
+        assert_eq!(plain, cache("a", "/y", Sharing::Locked, None).key(None));
+        let seed = ContentHash::of(b"seed");
+        let others = [
+            cache("b", "/x", Sharing::Shared, None).key(None),
+            cache("a", "/x", Sharing::Shared, usual).key(None),
+            cache("a", "/x", Sharing::Shared, Some(Access { mode: 0o700, uid: 0, gid: 0 })).key(None),
+            cache("a", "/x", Sharing::Shared, None).key(Some(&seed)),
+        ];
+        let all: std::collections::BTreeSet<_> = others.into_iter().chain([plain]).collect();
+        assert_eq!(all.len(), 5);
     }
 }

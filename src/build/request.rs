@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::base::{Platform, Reference};
 use crate::build::output::{Annotation, Output};
 use crate::build::step::Network;
+use crate::sandbox::{HostAddress, ResourceLimit};
 
 /// A build of one Dockerfile.
 #[derive(Clone, Debug)]
@@ -32,16 +33,59 @@ pub struct Request {
     pub pull: bool,
     /// The network of RUN steps that do not choose one.
     pub network: Network,
-    /// `--add-host`: name and address.
-    pub hosts: Vec<(String, String)>,
-    /// A file with certificates that RUN steps shall trust.
-    pub trust: Option<PathBuf>,
-    /// Secrets that RUN steps may ask for.
-    pub secrets: Vec<SecretSource>,
+    /// How RUN steps run.
+    pub run: RunOptions,
     /// Times later than this become this; seconds since the Unix epoch.
     pub source_date_epoch: Option<i64>,
     /// What to make of the result beside keeping it in the store.
     pub outputs: Vec<Output>,
+}
+
+/// How RUN steps run. None of it is an input of a step: equal steps have equal results, wherever they run.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// More lines for `/etc/hosts`.
+    pub hosts: Vec<(String, HostAddress)>,
+    /// Secrets that steps may ask for.
+    pub secrets: Vec<SecretSource>,
+    /// Agents that steps may ask for.
+    pub agents: Vec<SshSource>,
+    /// A file with certificates that steps shall trust.
+    pub trust: Option<PathBuf>,
+    /// Size of `/dev/shm` in bytes.
+    pub shm_size: Option<u64>,
+    /// Resource limits.
+    pub ulimits: Vec<ResourceLimit>,
+    /// The control group that steps are put below.
+    pub cgroup_parent: Option<String>,
+    /// What becomes of cache mounts.
+    pub cache_mounts: CacheMountOptions,
+}
+
+/// What becomes of cache mounts.
+#[derive(Clone, Debug)]
+pub struct CacheMountOptions {
+    /// How many bytes all of them may take.
+    pub limit: u64,
+    /// The repository that those come from which are not here.
+    pub from: Option<Reference>,
+    /// The repository that those are kept in which steps used.
+    pub to: Option<Reference>,
+}
+
+impl Default for CacheMountOptions {
+    fn default() -> Self {
+        Self { limit: 20 << 30, from: None, to: None }
+    }
+}
+
+/// An agent that RUN steps may ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SshSource {
+    /// Its name in `--mount=type=ssh`.
+    pub id: String,
+    /// A socket or key files; none means the agent of `SSH_AUTH_SOCK`.
+    pub paths: Vec<PathBuf>,
 }
 
 /// A secret that RUN steps may ask for.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use crate::base::{Platform, StepKey};
 use crate::build::evaluate::survey::{self, Subject};
 use crate::build::evaluate::{self, Evaluated, Outline, Parameters};
-use crate::build::execute::{World, WorldInputs, execute, is_whole};
+use crate::build::execute::{World, WorldInputs, execute, is_whole, keep, trim};
 use crate::build::facts::context::{self, ContextTree};
 use crate::build::facts::{BaseImage, Definition, bases, definition, secrets};
+use crate::build::facts::agents;
 use crate::build::plan::{self, Facts, Plan, Verdict};
 use crate::build::step::{Parent, Stage};
 use crate::build::transfer::{LayerSource, fetch_blob};
@@ -27,9 +28,9 @@ const EARLIEST: i64 = 315_532_800;
 /// See [`Error`]; nothing that was finished before the error is lost.
 pub async fn run(cx: &Context, doors: &Doors, request: Request) -> Result<Built, Error> {
     let _lease = doors.store().lease()?;
-    let secrets = {
-        let (cx, sources) = (cx.clone(), request.secrets.clone());
-        blocking(move || secrets::read(&cx, &sources)).await?
+    let (secrets, agents) = {
+        let (cx, options) = (cx.clone(), request.run.clone());
+        blocking(move || Ok((secrets::read(&cx, &options.secrets)?, agents::read(&options.agents)?))).await?
     };
     let Definition { file, ignore } = read_definition(cx, &request).await?;
     let parameters = parameters(&request);
@@ -69,13 +70,36 @@ pub async fn run(cx: &Context, doors: &Doors, request: Request) -> Result<Built,
     let plan = plan::plan(&steps, &stages, outline.target, keys.clone(), &known);
     let sources = layer_sources(&found);
     let base_names = outline.bases.iter().map(|base| base.name.clone()).collect();
-    let inputs =
-        WorldInputs { request, contexts, steps, stages, keys, facts, epoch, sources, secrets, base_names };
+    let inputs = WorldInputs {
+        request,
+        contexts,
+        steps,
+        stages,
+        keys,
+        facts,
+        epoch,
+        sources,
+        secrets,
+        agents,
+        base_names,
+    };
     let world = Arc::new(World::new(doors.clone(), inputs));
-    execute(cx, &world, &plan).await?;
-    let mut built = finish(cx, &world, &outline, &found, &plan).await?;
+    let done = match execute(cx, &world, &plan).await {
+        Ok(()) => finish(cx, &world, &outline, &found, &plan).await,
+        Err(error) => Err(error),
+    };
+    let kept = if done.is_ok() { keep(cx, &world).await } else { Ok(()) };
+    let trimmed = trim_cache_mounts(cx, &world).await;
+    let mut built = done?;
+    kept.and(trimmed)?;
     built.warnings = warnings;
     Ok(built)
+}
+
+/// Also after a step failed: what the others have kept is kept within its limit.
+async fn trim_cache_mounts(cx: &Context, world: &Arc<World>) -> Result<(), Error> {
+    let (cx, world) = (cx.clone(), Arc::clone(world));
+    blocking(move || trim(&cx, &world)).await
 }
 
 pub(super) async fn read_definition(cx: &Context, request: &Request) -> Result<Definition, Error> {

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::base::Failure;
 use crate::content::Store;
 use crate::snapshot::Snapshots;
+use crate::snapshot::cachemounts::CacheMounts;
 use crate::stages::LocalRecords;
 
 /// Bytes of the store.
@@ -21,6 +22,8 @@ pub struct Report {
     pub partials: Room,
     /// Records of the build cache.
     pub records: usize,
+    /// Cache mounts.
+    pub cache_mounts: Room,
     /// Bytes of the index database.
     pub database_bytes: u64,
 }
@@ -53,10 +56,17 @@ pub struct ImageRoom {
 ///
 /// # Errors
 /// If the store cannot be read.
-pub fn run(store: &Store, snapshots: &Snapshots, records: &LocalRecords) -> Result<Report, Failure> {
+pub fn run(
+    store: &Store,
+    snapshots: &Snapshots,
+    records: &LocalRecords,
+    cache_mounts: &CacheMounts,
+) -> Result<Report, Failure> {
     let usage = store.du()?;
     let layers = snapshots.list()?;
     let needed = super::image_prune::layers_of_images(store)?;
+    let mounts = cache_mounts.measured()?;
+    let mount_bytes = mounts.iter().map(|mount| mount.size).sum();
     let unneeded = layers.iter().filter(|layer| !needed.contains(&layer.diff_id));
     Ok(Report {
         blobs: Room { count: usage.blobs, bytes: usage.blob_bytes, unneeded_bytes: usage.unreferenced_bytes },
@@ -71,6 +81,7 @@ pub fn run(store: &Store, snapshots: &Snapshots, records: &LocalRecords) -> Resu
             unneeded_bytes: unneeded.map(|layer| layer.size).sum(),
         },
         records: records.all()?.len(),
+        cache_mounts: Room { count: mounts.len(), bytes: mount_bytes, unneeded_bytes: mount_bytes },
         database_bytes: usage.database_bytes,
         images: usage
             .images
@@ -96,7 +107,9 @@ mod tests {
         samples::image(&store, &["shop"], b"layer");
         store.put(b"loose").unwrap();
         let snapshots = Snapshots::open(dir.path().join("snapshots"), Choice::Copy).unwrap();
-        let report = run(&store, &snapshots, &LocalRecords::open(dir.path().join("records"))).unwrap();
+        let records = LocalRecords::open(dir.path().join("records"));
+        let mounts = CacheMounts::open(dir.path().join("cachemounts")).unwrap();
+        let report = run(&store, &snapshots, &records, &mounts).unwrap();
         assert_eq!((report.blobs.count, report.blobs.unneeded_bytes, report.layers.count), (4, 5, 0));
         assert_eq!(report.images[0].bytes + 5, report.blobs.bytes);
     }

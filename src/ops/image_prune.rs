@@ -8,13 +8,14 @@ use crate::base::{DiffId, Failure};
 use crate::content::{self, PruneOptions, Store};
 use crate::oci::AnyManifest;
 use crate::report::Context;
+use crate::snapshot::cachemounts::CacheMounts;
 use crate::snapshot::{self, Snapshots};
 use crate::stages::LocalRecords;
 
 /// What to remove.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Request {
-    /// The build cache too: all records, and the layers that only they need.
+    /// The build cache too: all records, the layers that only they need, and cache mounts.
     pub all: bool,
     /// Only say what would be removed.
     pub dry_run: bool,
@@ -28,6 +29,8 @@ pub struct Places<'a> {
     pub snapshots: &'a Snapshots,
     /// The build cache.
     pub records: &'a LocalRecords,
+    /// Folders that stay between builds.
+    pub cache_mounts: &'a CacheMounts,
 }
 
 /// What was removed, or would be.
@@ -50,6 +53,12 @@ pub struct Report {
     pub derived: usize,
     /// Records of the build cache.
     pub records: usize,
+    /// Cache mounts, by their names in Dockerfiles.
+    pub cache_mounts: Vec<String>,
+    /// Bytes of their files.
+    pub cache_mount_bytes: u64,
+    /// Cache mounts that a running build keeps from being removed.
+    pub busy_cache_mounts: usize,
     /// Whether nothing was really removed.
     pub dry_run: bool,
 }
@@ -78,7 +87,23 @@ pub fn run(cx: &Context, places: &Places<'_>, request: Request) -> Result<Report
     report.blob_bytes = pruned.bytes;
     report.partials = pruned.partials;
     prune_layers(cx, places.snapshots, &needed, &mut report)?;
+    prune_cache_mounts(places.cache_mounts, request, &mut report)?;
     Ok(report)
+}
+
+fn prune_cache_mounts(mounts: &CacheMounts, request: Request, report: &mut Report) -> Result<(), Failure> {
+    for mount in if request.all { mounts.measured()? } else { Vec::new() } {
+        if !request.dry_run && !mounts.remove(&mount.name)? {
+            report.busy_cache_mounts += 1;
+            continue;
+        }
+        report.cache_mounts.push(mount.id);
+        report.cache_mount_bytes += mount.size;
+    }
+    if !request.dry_run {
+        mounts.clean_stale()?;
+    }
+    Ok(())
 }
 
 /// The layers of everything that has a name.
@@ -139,6 +164,8 @@ mod tests {
     use super::*;
     use crate::base::{ContentHash, StepKey};
     use crate::ops::samples;
+    use crate::dockerfile::command::Sharing;
+    use crate::snapshot::cachemounts::Wanted;
     use crate::stages::{Record, RecordLayer};
 
     fn unpack(snapshots: &Snapshots, name: &str) -> DiffId {
@@ -177,7 +204,13 @@ mod tests {
         };
         records.publish(record, |_| true).unwrap();
         let cx = Context::silent(crate::host::clock::system());
-        let places = Places { store: &store, snapshots: &snapshots, records: &records };
+        let cache_mounts = &CacheMounts::open(dir.path().join("cachemounts")).unwrap();
+        let (uid, gid) = crate::host::user();
+        let key = ContentHash::of(b"cache");
+        let wanted = Wanted { key, id: "apt", sharing: Sharing::Shared, access: (0o755, uid, gid), seed: None };
+        let held = cache_mounts.acquire(&cx, &wanted, &|| {}).unwrap();
+        crate::host::fs::write(held.path().join("x"), "12345").unwrap();
+        let places = Places { store: &store, snapshots: &snapshots, records: &records, cache_mounts };
         let prune = |all, dry_run| run(&cx, &places, Request { all, dry_run }).unwrap();
         let dry = prune(false, true);
         assert_eq!((dry.layers.as_slice(), dry.blobs.len()), (&[loose.to_string()][..], 1));
@@ -186,6 +219,11 @@ mod tests {
         assert!(snapshots.contains(&named) && snapshots.contains(&cached) && !snapshots.contains(&loose));
         let all = prune(true, false);
         assert_eq!((all.records, all.layers), (1, vec![cached.to_string()]));
+        assert_eq!((all.busy_cache_mounts, all.cache_mounts.len()), (1, 0));
+        drop(held);
+        assert!(prune(false, false).cache_mounts.is_empty());
+        let rest = prune(true, false);
+        assert_eq!((rest.cache_mounts, rest.cache_mount_bytes), (vec!["apt".to_owned()], 5));
         assert!(snapshots.contains(&named) && !snapshots.contains(&cached));
     }
 }

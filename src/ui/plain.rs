@@ -152,7 +152,7 @@ impl Draw for Plain {
     }
 }
 
-/// The quiet face: warnings, and nothing else.
+/// The quiet face: warnings, and the last words of what failed.
 #[derive(Debug, Default)]
 pub(super) struct Quiet {
     board: Board,
@@ -168,12 +168,16 @@ impl Quiet {
 impl Draw for Quiet {
     fn event(&mut self, event: &Event, _wall: Duration, out: &mut dyn Write) -> io::Result<()> {
         let before = self.board.warnings.len();
-        if let Event::Warned(warning) = event {
-            self.board.take(event);
-            if self.board.warnings.len() > before {
-                writeln!(out, "{} {}", paint(self.palette.warning, "warning:"), warning_line(warning))?;
+        self.board.take(event);
+        match event {
+            Event::Warned(warning) if self.board.warnings.len() > before => {
+                writeln!(out, "{} {}", paint(self.palette.warning, "warning:"), warning_line(warning))
             }
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    fn close(&mut self, _now: Duration, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(last_words(&self.board).as_bytes())
     }
 }

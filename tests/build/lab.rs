@@ -164,7 +164,8 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    fn of(output: Output) -> Self {
+    /// How a finished process ended.
+    pub fn of(output: Output) -> Self {
         use std::os::unix::process::ExitStatusExt as _;
         let signal = output.status.signal().map(|signal| 128 + signal);
         Self {

@@ -12,11 +12,13 @@
 
 mod checks;
 mod image_run;
+mod cachemounts;
 mod images;
 mod kills;
 mod lab;
 mod mounts;
 mod outputs;
+mod running;
 mod sandbox;
 mod stage;
 mod tree;

@@ -95,7 +95,7 @@ fn cache(scene: &Scene<'_>, place: &Place<'_>, mount: Mount) -> Result<Cache, Er
     let source = paths::source(mount.source.as_deref().unwrap_or_default());
     let access = access(&mount, 0o755).filter(|_| source == "/");
     Ok(Cache {
-        id: format!("{namespace}/{own}"),
+        id: if namespace.is_empty() { own } else { format!("{namespace}/{own}") },
         read: None,
         source,
         target: place.target(mount.target.as_deref())?,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::base::{Failure, StepKey};
 use crate::build::execute::reading::{self, Ready};
-use crate::build::execute::{Tree, World, copying, running, unpacked_tree, with_world};
+use crate::build::execute::{Tree, caching, World, copying, running, unpacked_tree, with_world};
 use crate::build::keys::{KeyInputs, Recipe, SourceIdentity, step_key};
 use crate::build::step::{Action, From, Read, Step, StepIndex};
 use crate::build::{Error, blocking};
@@ -60,6 +60,7 @@ async fn adopt_or_make(
         return Ok((tree, Outcome::Cached));
     }
     unpacked_tree(cx, world, world.steps[index.0].parent).await?;
+    caching::bring(cx, world, index, &ready).await?;
     let layer = {
         let (parent, inner, task) = (Arc::clone(&parent), cx.clone(), Arc::clone(task));
         with_world(world, move |world| {

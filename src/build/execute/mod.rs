@@ -4,6 +4,7 @@
 //! changes → commit the changes as a layer → publish the record. A killed process leaves at worst an unfinished tree,
 //! which nobody takes for a layer.
 
+mod caching;
 mod copying;
 mod making;
 mod mountable;
@@ -21,6 +22,7 @@ use crate::build::{Error, blocking, transfer};
 use crate::report::{Context, Outcome, TaskKind};
 use crate::schedule;
 
+pub(super) use caching::{keep, trim};
 pub use world::{Tree, World, WorldInputs, is_whole};
 
 /// Carries out `plan`; afterwards the world knows the tree of every needed step.

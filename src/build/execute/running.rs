@@ -9,7 +9,7 @@ use crate::build::execute::{World, mounting};
 use crate::build::step::{Network, Read, Run};
 use crate::host::fs;
 use crate::report::{Context, Stream, Task};
-use crate::sandbox::{self, HostAddress, Mount, MountKind, RunSpec};
+use crate::sandbox::{self, Mount, MountKind, RunSpec};
 use crate::snapshot::Writable;
 
 /// A bundle of certificates is a few hundred kilobytes.
@@ -33,7 +33,11 @@ pub fn run(
         Network::Host => sandbox::Network::Host,
         Network::None => sandbox::Network::None,
     };
-    spec.hosts = hosts(&world.request.hosts)?;
+    let options = &world.request.run;
+    spec.hosts.clone_from(&options.hosts);
+    spec.ulimits.clone_from(&options.ulimits);
+    spec.shm_size = options.shm_size.unwrap_or(sandbox::SHM_SIZE);
+    spec.cgroup_parent.clone_from(&options.cgroup_parent);
     spec.trust = trust(world)?;
     if let Some(script) = &run.script {
         let what = MountKind::File { content: script.bytes.clone(), mode: 0o755, uid: 0, gid: 0 };
@@ -63,12 +67,8 @@ fn explain(exit: &Failure, run: &Run, code: i32) -> Failure {
     exit.hints().iter().fold(failure, |failure, hint| failure.hint(hint.clone()))
 }
 
-fn hosts(asked: &[(String, String)]) -> Result<Vec<(String, HostAddress)>, Error> {
-    asked.iter().map(|(name, address)| Ok((name.clone(), address.parse()?))).collect()
-}
-
 fn trust(world: &World) -> Result<Option<Arc<str>>, Error> {
-    let Some(path) = &world.request.trust else { return Ok(None) };
+    let Some(path) = &world.request.run.trust else { return Ok(None) };
     let bytes = fs::read_limited(path, LARGEST_TRUST)?;
     let text = String::from_utf8(bytes)
         .map_err(|_| Error::input(format!("{} is not a PEM file", path.display())))?;

@@ -1,16 +1,18 @@
 //! What a running build knows: its inputs, and the trees that are finished.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::base::{ChainId, DiffId, StepKey};
+use crate::build::facts::agents::Agents;
 use crate::build::facts::context::ContextTree;
 use crate::build::facts::secrets::Secrets;
 use crate::build::keys::ParentIdentity;
 use crate::build::plan::Facts;
 use crate::build::step::{BaseIndex, Parent, Stage, StageIndex, Step, StepIndex};
 use crate::build::transfer::LayerSource;
+use crate::build::transfer::cachemounts::Traveller;
 use crate::build::{Doors, Error, Request};
 use crate::stages::{Record, RecordLayer};
 
@@ -75,6 +77,8 @@ pub struct WorldInputs {
     pub sources: BTreeMap<DiffId, LayerSource>,
     /// Values of secrets.
     pub secrets: Secrets,
+    /// Agents.
+    pub agents: Agents,
     /// Base images as they are written.
     pub base_names: Vec<String>,
 }
@@ -85,6 +89,8 @@ pub struct World {
     pub doors: Doors,
     inputs: WorldInputs,
     trees: Vec<OnceLock<Arc<Tree>>>,
+    /// The cache mounts that steps used.
+    cache_mounts: Mutex<BTreeSet<Traveller>>,
 }
 
 impl Deref for World {
@@ -99,7 +105,17 @@ impl World {
     /// A build about to run.
     pub fn new(doors: Doors, inputs: WorldInputs) -> Self {
         let trees = inputs.steps.iter().map(|_| OnceLock::new()).collect();
-        Self { doors, inputs, trees }
+        Self { doors, inputs, trees, cache_mounts: Mutex::default() }
+    }
+
+    /// Takes note of a cache mount that a step uses.
+    pub fn uses(&self, cache: Traveller) {
+        self.cache_mounts.lock().unwrap_or_else(PoisonError::into_inner).insert(cache);
+    }
+
+    /// The cache mounts that steps used until now.
+    pub fn used(&self) -> Vec<Traveller> {
+        self.cache_mounts.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// Takes note of a finished step.

@@ -1,5 +1,6 @@
 //! What a build has to know before it can be planned: read here, decided elsewhere.
 
+pub mod agents;
 pub mod bases;
 pub mod context;
 pub mod definition;

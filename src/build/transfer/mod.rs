@@ -1,5 +1,6 @@
 //! Layers and images between registries and the store.
 
+pub mod cachemounts;
 mod fetch;
 mod pull;
 mod push;

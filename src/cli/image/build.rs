@@ -6,13 +6,14 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::base::{Failure, Kind, Platform, Reference};
+use crate::base::{Platform, Reference};
 use crate::build::step::Network;
-use crate::build::{Output, Request, SecretSource};
+use crate::build::{Output, Request};
 use crate::cli::image::call::{Call, Question};
 use crate::cli::image::outputs::OutputFlags;
-use crate::cli::image::secrets;
+use crate::cli::image::running::RunFlags;
 use crate::cli::image::summary::summary;
+use crate::cli::image::usage;
 use crate::cli::session::{RegistryFlags, reference};
 use crate::cli::{Global, Needs, Result, Session, output};
 use crate::{host, ops};
@@ -56,17 +57,8 @@ pub struct Build {
     /// Network of RUN steps: host or none
     #[arg(long, value_name = "MODE", default_value = "host")]
     network: NetworkMode,
-    /// Line for /etc/hosts of RUN steps, NAME:ADDRESS or NAME=ADDRESS; may be repeated
-    #[arg(long, value_name = "NAME:ADDRESS")]
-    add_host: Vec<String>,
-    /// Secret for RUN --mount=type=secret: id=NAME[,src=FILE|,env=VARIABLE]; may be repeated
-    ///
-    /// Without src and env the variable NAME is meant if it is set, else the file NAME. Values are masked in all output.
-    #[arg(long, value_name = "SECRET", value_parser = secrets::secret)]
-    secret: Vec<SecretSource>,
-    /// RUN steps trust the certificates in this PEM file; nothing of it stays in the image
-    #[arg(long, value_name = "FILE", env = "LAP_TRUST")]
-    trust: Option<PathBuf>,
+    #[command(flatten)]
+    running: RunFlags,
     /// File times later than this become this; seconds since 1970 [env: SOURCE_DATE_EPOCH]
     #[arg(long, value_name = "SECONDS")]
     source_date_epoch: Option<i64>,
@@ -151,9 +143,7 @@ impl Build {
             no_cache: self.no_cache,
             pull: self.pull,
             network: self.network.0,
-            hosts: self.hosts()?,
-            trust: self.trust.clone(),
-            secrets: self.secret.clone(),
+            run: self.running.options()?,
             source_date_epoch,
             annotations: self.outputs.annotations(),
             outputs,
@@ -178,17 +168,6 @@ impl Build {
         self.label.iter().map(pair).collect()
     }
 
-    fn hosts(&self) -> Result<Vec<(String, String)>> {
-        let pair = |text: &String| {
-            let (name, address) = text.split_once('=').or_else(|| text.split_once(':')).unwrap_or((text, ""));
-            if name.is_empty() || address.is_empty() {
-                return Err(usage(format!("read --add-host {text}"), "write NAME:ADDRESS"));
-            }
-            Ok((name.to_owned(), address.to_owned()))
-        };
-        self.add_host.iter().map(pair).collect()
-    }
-
     fn source_date_epoch(&self) -> Result<Option<i64>> {
         if self.source_date_epoch.is_some() {
             return Ok(self.source_date_epoch);
@@ -200,8 +179,4 @@ impl Build {
             }),
         }
     }
-}
-
-fn usage(message: impl Into<String>, cause: impl Into<String>) -> Failure {
-    Failure::new(Kind::Usage, message).because(cause)
 }

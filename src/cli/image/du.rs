@@ -28,11 +28,11 @@ impl Du {
     pub fn run(self, global: &Global) -> Result {
         let session = Session::begin(global, Needs::Namespace, "Measuring")?;
         let doors = session.doors(ClientOptions::default())?;
-        let snapshots = doors.snapshots()?;
-        let report = session.block_on(async { run(doors.store(), &snapshots, &doors.records()) })?;
+        let (snapshots, cache_mounts) = (doors.snapshots()?, doors.cache_mounts()?);
+        let report = session.block_on(async { run(doors.store(), &snapshots, &doors.records(), &cache_mounts) })?;
         match self.output {
             _ if self.quiet => {
-                let rooms = [&report.blobs, &report.layers, &report.partials].map(|room| room.bytes);
+                let rooms = [&report.blobs, &report.layers, &report.partials, &report.cache_mounts].map(|room| room.bytes);
                 output::line((rooms.iter().sum::<u64>() + report.database_bytes).to_string())?;
             }
             Format::Json => output::json(&report)?,
@@ -50,6 +50,7 @@ fn words(report: &Report, verbose: bool) -> String {
     row("blobs", &report.blobs);
     row("unpacked layers", &report.layers);
     row("partial downloads", &report.partials);
+    row("cache mounts", &report.cache_mounts);
     table.row(["cache records", &report.records.to_string(), "", ""]);
     table.row(["database", "1", &ui::size(report.database_bytes), ""]);
     let mut text = table.render();

@@ -7,6 +7,7 @@ mod du;
 mod history;
 mod inspect;
 mod keys;
+mod limits;
 mod load;
 mod ls;
 mod outputs;
@@ -15,6 +16,7 @@ mod pull;
 mod push;
 mod rm;
 mod run;
+mod running;
 mod save;
 mod secrets;
 mod summary;
@@ -22,6 +24,7 @@ mod tag;
 
 use clap::Subcommand;
 
+use crate::base::{Failure, Kind};
 use crate::cli::{Global, Result};
 
 /// Build, run and keep images.
@@ -57,6 +60,10 @@ pub enum ImageCommand {
     Prune(prune::Prune),
     /// Read every byte of the store and say what is damaged
     Check(check::Check),
+}
+
+fn usage(message: impl Into<String>, cause: impl Into<String>) -> Failure {
+    Failure::new(Kind::Usage, message).because(cause)
 }
 
 impl ImageCommand {

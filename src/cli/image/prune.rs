@@ -15,7 +15,7 @@ use crate::ui;
 /// what they use.
 #[derive(Args, Debug)]
 pub struct Prune {
-    /// Remove the build cache too: the next build runs every step
+    /// Remove the build cache and cache mounts too: the next build runs every step
     #[arg(short, long)]
     all: bool,
     /// Only say what would be removed
@@ -37,11 +37,17 @@ impl Prune {
         let doors = session.doors(ClientOptions::default())?;
         let snapshots = doors.snapshots()?;
         let records = doors.records();
-        let places = Places { store: doors.store(), snapshots: &snapshots, records: &records };
+        let cache_mounts = doors.cache_mounts()?;
+        let places = Places {
+            store: doors.store(),
+            snapshots: &snapshots,
+            records: &records,
+            cache_mounts: &cache_mounts,
+        };
         let request = Request { all: self.all, dry_run: self.dry_run };
         let report = session.block_on(async { run(&session.cx, &places, request) })?;
         match self.output {
-            _ if self.quiet => output::line((report.blob_bytes + report.layer_bytes).to_string())?,
+            _ if self.quiet => output::line((report.blob_bytes + report.layer_bytes + report.cache_mount_bytes).to_string())?,
             Format::Json => output::json(&report)?,
             Format::Table => output::text(words(&report))?,
         }
@@ -61,6 +67,13 @@ fn words(report: &Report) -> String {
     );
     if report.records > 0 {
         text.push_str(&format!("{done} {} records of the build cache\n", report.records));
+    }
+    if !report.cache_mounts.is_empty() {
+        let (count, size) = (report.cache_mounts.len(), ui::size(report.cache_mount_bytes));
+        text.push_str(&format!("{done} {count} cache mounts, {size}\n"));
+    }
+    if report.busy_cache_mounts > 0 {
+        text.push_str(&format!("kept {} cache mounts that a build uses\n", report.busy_cache_mounts));
     }
     if report.busy_layers > 0 {
         text.push_str(&format!("kept {} unpacked layers while another process builds\n", report.busy_layers));

@@ -1,8 +1,8 @@
-//! The values of `lap image build --secret`.
+//! The values of `lap image build --secret` and `--ssh`.
 
 use std::path::PathBuf;
 
-use crate::build::{SecretSource, SecretValue};
+use crate::build::{SecretSource, SecretValue, SshSource};
 use crate::host;
 
 /// Reads `id=NAME[,src=FILE|,env=VARIABLE][,type=file|env]`, as Buildx does.
@@ -37,6 +37,19 @@ pub fn secret(text: &str) -> Result<SecretSource, String> {
         (Some(other), ..) => return Err(format!("`type={other}` is neither file nor env")),
     };
     Ok(SecretSource { id, value })
+}
+
+/// Reads `NAME[=SOCKET|=KEY[,KEY…]]`, as Buildx does.
+///
+/// # Errors
+/// In words, for clap.
+pub fn ssh(text: &str) -> Result<SshSource, String> {
+    let (id, paths) = text.split_once('=').unwrap_or((text, ""));
+    if id.is_empty() {
+        return Err("it has no name: write default, or NAME=KEY".into());
+    }
+    let paths = paths.split(',').filter(|path| !path.is_empty()).map(PathBuf::from).collect();
+    Ok(SshSource { id: id.to_owned(), paths })
 }
 
 /// The fields of one CSV record.
@@ -88,5 +101,16 @@ mod tests {
         {
             assert!(secret(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn agents_as_buildx_reads_them() {
+        let source = |id: &str, paths: &[&str]| {
+            Ok(SshSource { id: id.into(), paths: paths.iter().map(PathBuf::from).collect() })
+        };
+        assert_eq!(ssh("default"), source("default", &[]));
+        assert_eq!(ssh("default="), source("default", &[]));
+        assert_eq!(ssh("git=/a,/b=c"), source("git", &["/a", "/b=c"]));
+        assert!(ssh("=x").is_err() && ssh("").is_err());
     }
 }

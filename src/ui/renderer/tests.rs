@@ -126,9 +126,16 @@ fn plain_is_readable_in_a_log() {
 }
 
 #[test]
-fn quiet_shows_warnings_once() {
+fn quiet_shows_warnings_once_and_last_words() {
     insta::assert_snapshot!(shown(Quiet::new(Palette::default()), &story()), @r#"
     warning: ARG V is never used (Dockerfile:3, UnusedArg)
+    ------
+     > [build 2/3] RUN make test:
+    0.050 one
+    0.150 two
+    0.150 drei 日本
+    3.250 no newline
+    ------
     "#);
 }
 

@@ -50,8 +50,6 @@ pub use doors::{DoorOptions, Doors, blocking};
 pub use error::Error;
 pub use output::Output;
 pub use report::{Built, ExportedOutput, Layers};
-pub use request::{
-    CacheMountOptions, PROXY_ARGS, Request, RunOptions, SecretSource, SecretValue, SshSource,
-};
+pub use request::{CacheMountOptions, PROXY_ARGS, Request, RunOptions, SecretSource, SecretValue, SshSource};
 pub use run::run;
 pub use unpacked::UnpackedLayers;

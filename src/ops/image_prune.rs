@@ -163,8 +163,8 @@ fn prune_layers(
 mod tests {
     use super::*;
     use crate::base::{ContentHash, StepKey};
-    use crate::ops::samples;
     use crate::dockerfile::command::Sharing;
+    use crate::ops::samples;
     use crate::snapshot::cachemounts::Wanted;
     use crate::stages::{Record, RecordLayer};
 
@@ -207,7 +207,8 @@ mod tests {
         let cache_mounts = &CacheMounts::open(dir.path().join("cachemounts")).unwrap();
         let (uid, gid) = crate::host::user();
         let key = ContentHash::of(b"cache");
-        let wanted = Wanted { key, id: "apt", sharing: Sharing::Shared, access: (0o755, uid, gid), seed: None };
+        let wanted =
+            Wanted { key, id: "apt", sharing: Sharing::Shared, access: (0o755, uid, gid), seed: None };
         let held = cache_mounts.acquire(&cx, &wanted, &|| {}).unwrap();
         crate::host::fs::write(held.path().join("x"), "12345").unwrap();
         let places = Places { store: &store, snapshots: &snapshots, records: &records, cache_mounts };

@@ -19,7 +19,9 @@ fn a_cache_stays_between_builds_and_out_of_the_image() {
         let lab = Lab::new(who);
         let context = lab.busybox_context("c", &[]);
         let step = |n: usize, flags: &str| {
-            format!("RUN --mount=type=cache,target=/root/.cache{flags} echo $(ls /root/.cache) {n} > /seen; touch /root/.cache/f{n}\n")
+            format!(
+                "RUN --mount=type=cache,target=/root/.cache{flags} echo $(ls /root/.cache) {n} > /seen; touch /root/.cache/f{n}\n"
+            )
         };
         build(&lab, &context, &step(1, ""), &[]).success();
         let names = names(&lab, &context, &step(2, ""), &[]);
@@ -47,7 +49,8 @@ fn a_cache_stays_between_builds_and_out_of_the_image() {
 fn what_a_failed_step_put_into_a_cache_stays() {
     let lab = Lab::new(Who::Caller);
     let context = lab.busybox_context("c", &[]);
-    build(&lab, &context, "RUN --mount=type=cache,target=/c touch /c/x && false\n", &[]).failure(&["exit code: 1"]);
+    build(&lab, &context, "RUN --mount=type=cache,target=/c touch /c/x && false\n", &[])
+        .failure(&["exit code: 1"]);
     build(&lab, &context, "RUN --mount=type=cache,target=/c test -e /c/x\n", &[]).success();
 }
 
@@ -94,7 +97,9 @@ fn at_once(lab: &Lab, texts: &[String]) -> Vec<Outcome> {
 
 fn moments(outcomes: &[Outcome]) -> Vec<(u128, u128)> {
     // The step's own text has the words, too.
-    let number = |outcome: &Outcome, word: &str| said(outcome, word).iter().find_map(|text| text.parse().ok()).unwrap();
+    let number = |outcome: &Outcome, word: &str| {
+        said(outcome, word).iter().find_map(|text| text.parse().ok()).unwrap()
+    };
     let mut moments: Vec<_> =
         outcomes.iter().map(|outcome| (number(outcome, " began "), number(outcome, " ended "))).collect();
     moments.sort_unstable();
@@ -118,7 +123,8 @@ fn sharing_decides_who_waits() {
         assert!(moments_of[1].0 < moments_of[0].1, "{sharing}: one waited: {moments_of:?}");
     }
     // Two private users of one moment left a cache each; one alone finds the first again.
-    let outcome = build(&lab, &context, "RUN --mount=type=cache,id=t,target=/c,sharing=private ls /c | wc -l\n", &[]);
+    let outcome =
+        build(&lab, &context, "RUN --mount=type=cache,id=t,target=/c,sharing=private ls /c | wc -l\n", &[]);
     assert!(outcome.success().stderr.contains(" 1\n"));
 }
 
@@ -127,8 +133,10 @@ fn steps_of_one_build_share_and_wait_as_well() {
     let lab = Lab::new(Who::Caller);
     let context = lab.busybox_context("c", &[]);
     let stage = |n: usize| {
-        format!("FROM shell AS s{n}\nRUN --mount=type=cache,id=t,target=/c,sharing=locked : {n}; \
-                 mkdir /c/alone && sleep 0.2 && rmdir /c/alone && touch /{n}\n")
+        format!(
+            "FROM shell AS s{n}\nRUN --mount=type=cache,id=t,target=/c,sharing=locked : {n}; \
+                 mkdir /c/alone && sleep 0.2 && rmdir /c/alone && touch /{n}\n"
+        )
     };
     let copies: String = (0..4).map(|n| format!("COPY --from=s{n} /{n} /{n}\n")).collect();
     let stages: String = (0..4).map(stage).collect();
@@ -145,7 +153,9 @@ fn no_lock_is_held_by_the_dead() {
     for who in everybody() {
         let lab = Lab::new(who);
         let context = lab.busybox_context("c", &[]);
-        let step = |script: &str| on_shell(&format!("RUN --mount=type=cache,id=t,target=/c,sharing=locked {script}\n"));
+        let step = |script: &str| {
+            on_shell(&format!("RUN --mount=type=cache,id=t,target=/c,sharing=locked {script}\n"))
+        };
         fs::write(context.join("Dockerfile"), step("touch /c/x; sleep 600")).unwrap();
         let mut child = lab.command(&["image", "build", "c"]).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(2500));
@@ -161,7 +171,9 @@ fn no_lock_is_held_by_the_dead() {
 fn somebody_who_waits_for_a_cache_can_be_stopped() {
     let lab = Lab::new(Who::Caller);
     let context = lab.busybox_context("c", &[]);
-    let text = |seconds: usize| on_shell(&format!("RUN --mount=type=cache,id=t,target=/c,sharing=locked sleep {seconds}\n"));
+    let text = |seconds: usize| {
+        on_shell(&format!("RUN --mount=type=cache,id=t,target=/c,sharing=locked sleep {seconds}\n"))
+    };
     fs::write(context.join("Dockerfile"), text(60)).unwrap();
     let mut first = lab.command(&["image", "build", "c"]).stderr(Stdio::null()).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(2000));
@@ -185,13 +197,16 @@ fn too_much_is_thrown_away_and_prune_takes_the_rest() {
         let lab = Lab::new(who);
         let context = lab.busybox_context("c", &[]);
         let fill = |id: &str| {
-            format!("RUN --mount=type=cache,id={id},target=/c : {id}; dd if=/dev/zero of=/c/x bs=1k count=600 2>/dev/null\n")
+            format!(
+                "RUN --mount=type=cache,id={id},target=/c : {id}; dd if=/dev/zero of=/c/x bs=1k count=600 2>/dev/null\n"
+            )
         };
         for id in ["old", "new"] {
             build(&lab, &context, &fill(id), &[]).success();
         }
         let room = || -> serde_json::Value {
-            let report: serde_json::Value = serde_json::from_str(&lab.ok(&["image", "du", "-o", "json"]).stdout).unwrap();
+            let report: serde_json::Value =
+                serde_json::from_str(&lab.ok(&["image", "du", "-o", "json"]).stdout).unwrap();
             report["cacheMounts"].clone()
         };
         assert_eq!((room()["count"].as_u64(), room()["bytes"].as_u64()), (Some(2), Some(1200 << 10)));

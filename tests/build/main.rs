@@ -10,9 +10,9 @@
     reason = "a test may stop where it stands"
 )]
 
+mod cachemounts;
 mod checks;
 mod image_run;
-mod cachemounts;
 mod images;
 mod kills;
 mod lab;

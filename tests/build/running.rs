@@ -33,7 +33,15 @@ impl SshAgent {
             Who::Caller => Command::new(program),
             Who::Ordinary => {
                 let mut command = Command::new("setpriv");
-                command.args(["--reuid", crate::lab::USER, "--regid", crate::lab::USER, "--init-groups", "--", program]);
+                command.args([
+                    "--reuid",
+                    crate::lab::USER,
+                    "--regid",
+                    crate::lab::USER,
+                    "--init-groups",
+                    "--",
+                    program,
+                ]);
                 command
             }
         };
@@ -109,7 +117,8 @@ fn steps_reach_keys_without_having_them() {
         );
         let keys = format!("keys={}", second.display());
         fs::write(context.join("Dockerfile"), format!("{WITH_SSH}{rest}")).unwrap();
-        let arguments = ["image", "build", "--ssh", "default", "--ssh", &keys, "-o", "type=local,dest=out/tree", "ssh"];
+        let arguments =
+            ["image", "build", "--ssh", "default", "--ssh", &keys, "-o", "type=local,dest=out/tree", "ssh"];
         let built = lab.command(&arguments).env("SSH_AUTH_SOCK", &agent.socket).output().unwrap();
         let built = crate::lab::Outcome::of(built).success();
         assert!(built.stderr.contains(" 600 0 0\n"), "{built}");
@@ -125,13 +134,15 @@ fn an_agent_that_is_missing_says_so() {
     let lab = Lab::new(Who::Caller);
     let context = lab.busybox_context("c", &[]);
     let needs = "RUN --mount=type=ssh,required=true true\n";
-    build(&lab, &context, needs, &[]).failure(&["no SSH key \"default\" forwarded from the client", "Dockerfile:5"]);
+    build(&lab, &context, needs, &[])
+        .failure(&["no SSH key \"default\" forwarded from the client", "Dockerfile:5"]);
     build(&lab, &context, needs, &["--ssh", "default"]).failure(&["make sure SSH_AUTH_SOCK is set"]);
     build(&lab, &context, needs, &["--ssh", "default=no-such-file"]).failure(&["no-such-file"]);
     fs::write(lab.path("nonsense"), "x").unwrap();
     build(&lab, &context, needs, &["--ssh", "default=nonsense"]).failure(&["nonsense", "no private key"]);
     let locked = lab.path("locked");
-    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "secret", "-f"]).arg(&locked).status();
+    let made =
+        Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "secret", "-f"]).arg(&locked).status();
     assert!(made.unwrap().success());
     build(&lab, &context, needs, &["--ssh", "default=locked"]).failure(&["passphrase", "ssh-add"]);
 }
@@ -147,8 +158,20 @@ fn names_and_limits_are_those_of_the_command_line() {
                     RUN df -k /dev/shm | grep -q ' 1024 '\n\
                     RUN test $(ulimit -n) = 100 && test $(ulimit -Hn) = 200 && test $(ulimit -c) = 0\n";
         let flags = [
-            "--add-host", "db:10.1.2.3", "--add-host", "six=[::1]", "--add-host", "two:10.0.0.2,10.0.0.3",
-            "--add-host", "me:host-gateway", "--shm-size", "1m", "--ulimit", "nofile=100:200", "--ulimit", "core=0",
+            "--add-host",
+            "db:10.1.2.3",
+            "--add-host",
+            "six=[::1]",
+            "--add-host",
+            "two:10.0.0.2,10.0.0.3",
+            "--add-host",
+            "me:host-gateway",
+            "--shm-size",
+            "1m",
+            "--ulimit",
+            "nofile=100:200",
+            "--ulimit",
+            "core=0",
         ];
         let names = names(&lab, &context, rest, &flags);
         assert!(!names.iter().any(|name| name.starts_with("etc")), "{names:?}");
@@ -159,7 +182,10 @@ fn names_and_limits_are_those_of_the_command_line() {
     let lab = Lab::new(Who::Caller);
     let context = lab.busybox_context("c", &[]);
     for wrong in [
-        ["--add-host", "db"], ["--add-host", "db:300.1.1.1"], ["--shm-size", "big"], ["--ulimit", "nofle=1"],
+        ["--add-host", "db"],
+        ["--add-host", "db:300.1.1.1"],
+        ["--shm-size", "big"],
+        ["--ulimit", "nofle=1"],
         ["--ulimit", "nofile=2:1"],
     ] {
         let refused = build(&lab, &context, "RUN true\n", &wrong);
@@ -209,7 +235,11 @@ fn a_control_group_is_used_or_the_reason_said() {
 #[test]
 fn a_failing_step_is_explained() {
     let lab = Lab::new(Who::Caller);
-    let files = [("script*", "#!/no/such/interpreter\n"), ("crlf*", "#!/bin/sh\r\ntrue\r\n"), ("text*", "no program\n")];
+    let files = [
+        ("script*", "#!/no/such/interpreter\n"),
+        ("crlf*", "#!/bin/sh\r\ntrue\r\n"),
+        ("text*", "no program\n"),
+    ];
     let context = lab.busybox_context("c", &files);
     let arm = [&b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0"[..], &[0; 44]].concat();
     fs::write(context.join("arm"), arm).unwrap();
@@ -252,7 +282,9 @@ fn a_failing_step_repeats_its_last_words_even_if_quiet() {
 
 #[test]
 fn a_stop_ends_every_process_of_a_step_and_keeps_the_steps_before() {
-    for (who, signal) in everybody().into_iter().zip([rustix::process::Signal::INT, rustix::process::Signal::TERM]) {
+    for (who, signal) in
+        everybody().into_iter().zip([rustix::process::Signal::INT, rustix::process::Signal::TERM])
+    {
         let lab = Lab::new(who);
         let context = lab.busybox_context("c", &[]);
         let marker = format!("{}7", std::process::id());

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::base::ContentHash;
+use crate::build::Error;
 use crate::build::execute::World;
 use crate::build::execute::mountable::{Mountable, mountable};
 use crate::build::execute::reading::Ready;
 use crate::build::mount::{Access, Cache, RunMount, Sharing};
 use crate::build::step::{Action, Read, Run, StepIndex};
 use crate::build::transfer::cachemounts::{self, Traveller};
-use crate::build::Error;
 use crate::report::Context;
 use crate::snapshot;
 use crate::snapshot::cachemounts::{Held, Wanted};
@@ -67,12 +67,7 @@ pub async fn keep(cx: &Context, world: &World) -> Result<(), Error> {
 ///
 /// # Errors
 /// [`Error::Cancelled`] while waiting; if one cannot be made.
-pub fn acquire(
-    cx: &Context,
-    world: &World,
-    run: &Run,
-    reads: &[(&Read, &Ready)],
-) -> Result<Caches, Error> {
+pub fn acquire(cx: &Context, world: &World, run: &Run, reads: &[(&Read, &Ready)]) -> Result<Caches, Error> {
     let mut wanted: BTreeMap<ContentHash, (&Cache, Sharing)> = BTreeMap::new();
     for cache in caches(run) {
         let (_, sharing) = wanted.entry(key(cache, reads)).or_insert((cache, cache.sharing));
@@ -128,7 +123,8 @@ pub fn trim(cx: &Context, world: &World) -> Result<(), Error> {
     let limit = world.request.run.cache_mounts.limit;
     for gone in world.doors.cache_mounts()?.trim(limit)? {
         let (id, size) = (gone.id, gone.size);
-        cx.report.note(format!("removed cache mount {id} ({size} bytes): all of them may take {limit} bytes"));
+        cx.report
+            .note(format!("removed cache mount {id} ({size} bytes): all of them may take {limit} bytes"));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::base::{Failure, StepKey};
 use crate::build::execute::reading::{self, Ready};
-use crate::build::execute::{Tree, caching, World, copying, running, unpacked_tree, with_world};
+use crate::build::execute::{Tree, World, caching, copying, running, unpacked_tree, with_world};
 use crate::build::keys::{KeyInputs, Recipe, SourceIdentity, step_key};
 use crate::build::step::{Action, From, Read, Step, StepIndex};
 use crate::build::{Error, blocking};

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::build::Error;
-use crate::build::execute::caching::{self, Caches};
 use crate::build::execute::World;
+use crate::build::execute::caching::{self, Caches};
 use crate::build::execute::mountable::{Mountable, mountable};
 use crate::build::execute::reading::Ready;
-use crate::build::mount::{Access, Bind, Cache, RunMount, Ssh, Secret, Tmpfs};
+use crate::build::mount::{Access, Bind, Cache, RunMount, Secret, Ssh, Tmpfs};
 use crate::build::step::{Read, Run};
 use crate::report::Context;
 use crate::sandbox::agent::{Agent, SocketAccess};
@@ -63,10 +63,14 @@ impl Provided {
     }
 
     fn cache(&mut self, held: &Caches, reads: &[(&Read, &Ready)], cache: &Cache) -> Result<(), Error> {
-        let folder = held.get(&caching::key(cache, reads)).ok_or_else(|| Error::Bug("a cache was not taken".into()))?;
+        let folder = held
+            .get(&caching::key(cache, reads))
+            .ok_or_else(|| Error::Bug("a cache was not taken".into()))?;
         let Some(source) = folder.inside(&cache.source)? else {
             let message = format!("{:?}: not found in the cache mount {}", cache.source, cache.id);
-            return Err(Error::input(message).hint("a cache is empty in the beginning, unless it has a from="));
+            return Err(
+                Error::input(message).hint("a cache is empty in the beginning, unless it has a from=")
+            );
         };
         let what = MountKind::Bind { source, read_only: cache.read_only };
         self.mounts.push(Mount { target: cache.target.clone(), what });

@@ -46,7 +46,12 @@ fn place(repository: &Reference, key: &ContentHash) -> Result<Reference, Error> 
 
 /// Brings the cache here, unless it is here or the repository does not have it. What goes wrong is only said: a build
 /// can do without.
-pub async fn bring(cx: &Context, doors: &Doors, repository: &Reference, wanted: &Traveller) -> Result<(), Error> {
+pub async fn bring(
+    cx: &Context,
+    doors: &Doors,
+    repository: &Reference,
+    wanted: &Traveller,
+) -> Result<(), Error> {
     let mounts = doors.cache_mounts()?;
     if mounts.contains(&wanted.key) {
         return Ok(());
@@ -94,8 +99,14 @@ async fn known(cx: &Context, doors: &Doors, place: &Reference) -> Result<Option<
 ///
 /// # Errors
 /// If it cannot be read, or the registry refuses.
-pub async fn keep(cx: &Context, doors: &Doors, repository: &Reference, cache: &Traveller) -> Result<(), Error> {
-    let task = cx.report.task(TaskKind::Export, format!("keep cache mount {} in {}", cache.id, repository.name()));
+pub async fn keep(
+    cx: &Context,
+    doors: &Doors,
+    repository: &Reference,
+    cache: &Traveller,
+) -> Result<(), Error> {
+    let task =
+        cx.report.task(TaskKind::Export, format!("keep cache mount {} in {}", cache.id, repository.name()));
     let kept = push(cx, doors, (repository, cache), &task).await;
     finish(task, kept)
 }
@@ -136,7 +147,12 @@ struct Packed {
 }
 
 /// Packs the cache, unless its archive is the one that is there `before`. Waits for whoever uses it.
-fn pack(cx: &Context, doors: &Doors, cache: &Traveller, before: Option<&str>) -> Result<Option<Packed>, Error> {
+fn pack(
+    cx: &Context,
+    doors: &Doors,
+    cache: &Traveller,
+    before: Option<&str>,
+) -> Result<Option<Packed>, Error> {
     if !doors.cache_mounts()?.contains(&cache.key) {
         // Only private users had one.
         return Ok(None);

@@ -29,10 +29,12 @@ impl Du {
         let session = Session::begin(global, Needs::Namespace, "Measuring")?;
         let doors = session.doors(ClientOptions::default())?;
         let (snapshots, cache_mounts) = (doors.snapshots()?, doors.cache_mounts()?);
-        let report = session.block_on(async { run(doors.store(), &snapshots, &doors.records(), &cache_mounts) })?;
+        let report =
+            session.block_on(async { run(doors.store(), &snapshots, &doors.records(), &cache_mounts) })?;
         match self.output {
             _ if self.quiet => {
-                let rooms = [&report.blobs, &report.layers, &report.partials, &report.cache_mounts].map(|room| room.bytes);
+                let rooms = [&report.blobs, &report.layers, &report.partials, &report.cache_mounts]
+                    .map(|room| room.bytes);
                 output::line((rooms.iter().sum::<u64>() + report.database_bytes).to_string())?;
             }
             Format::Json => output::json(&report)?,

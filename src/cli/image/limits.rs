@@ -4,8 +4,21 @@ use crate::sandbox::ResourceLimit;
 
 /// Names of limits, as the neighbours have them (docker/go-units: ulimit.go).
 const NAMES: [&str; 15] = [
-    "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
-    "rttime", "sigpending", "stack",
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
 ];
 
 /// A number of bytes like `64m`, `1.5GiB`, `100`; units are powers of 1024.

@@ -47,7 +47,9 @@ impl Prune {
         let request = Request { all: self.all, dry_run: self.dry_run };
         let report = session.block_on(async { run(&session.cx, &places, request) })?;
         match self.output {
-            _ if self.quiet => output::line((report.blob_bytes + report.layer_bytes + report.cache_mount_bytes).to_string())?,
+            _ if self.quiet => {
+                output::line((report.blob_bytes + report.layer_bytes + report.cache_mount_bytes).to_string())?
+            }
             Format::Json => output::json(&report)?,
             Format::Table => output::text(words(&report))?,
         }

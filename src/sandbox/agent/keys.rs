@@ -80,7 +80,9 @@ impl Key {
     }
 }
 
-fn rsa_key(pair: &ssh_agent_lib::ssh_key::private::RsaKeypair) -> std::result::Result<rsa::RsaPrivateKey, rsa::Error> {
+fn rsa_key(
+    pair: &ssh_agent_lib::ssh_key::private::RsaKeypair,
+) -> std::result::Result<rsa::RsaPrivateKey, rsa::Error> {
     let number = |bytes: &[u8]| rsa::BigUint::from_bytes_be(bytes);
     rsa::RsaPrivateKey::from_components(
         number(pair.public.n.as_bytes()),

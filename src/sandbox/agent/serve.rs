@@ -75,7 +75,8 @@ impl Drop for Agent {
 const NAME: &str = "socket";
 
 fn listen(folder: &Path, access: SocketAccess) -> io::Result<UnixListener> {
-    let opened = rustix::fs::openat(CWD, folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let opened =
+        rustix::fs::openat(CWD, folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     // By its descriptor: the name of a socket holds a hundred bytes, a folder's may be longer.
     let listener = UnixListener::bind(format!("/proc/self/fd/{}/{NAME}", opened.as_raw_fd()))?;
     let (uid, gid) = (Uid::from_raw(access.uid), Gid::from_raw(access.gid));
@@ -86,7 +87,8 @@ fn listen(folder: &Path, access: SocketAccess) -> io::Result<UnixListener> {
 
 fn connect(socket: &Path) -> io::Result<UnixStream> {
     let (folder, name) = (socket.parent().unwrap_or(Path::new("/")), socket.file_name().unwrap_or_default());
-    let opened = rustix::fs::openat(CWD, folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let opened =
+        rustix::fs::openat(CWD, folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     UnixStream::connect(Path::new(&format!("/proc/self/fd/{}", opened.as_raw_fd())).join(name))
 }
 
@@ -159,7 +161,8 @@ mod tests {
     use crate::host::program;
 
     fn program(name: &str, arguments: &[&str]) -> program::Output {
-        program::run(name, arguments, b"", std::time::Duration::from_secs(20)).expect("install openssh-client")
+        program::run(name, arguments, b"", std::time::Duration::from_secs(20))
+            .expect("install openssh-client")
     }
 
     fn key_file(folder: &Path, name: &str, more: &[&str]) -> PathBuf {
@@ -241,7 +244,9 @@ mod tests {
     #[test]
     fn nonsense_ends_only_its_own_connection() {
         let agent = Agent::serve(Arc::new(AgentSource::Keys(vec![])), own()).unwrap();
-        for nonsense in [&b"\0\0\0\0"[..], b"\xff\xff\xff\xff", b"\0\0\0\x02\x0d", b"\0\0\0\x01\x0d", b"\0\0\0\x01\xc8"] {
+        for nonsense in
+            [&b"\0\0\0\0"[..], b"\xff\xff\xff\xff", b"\0\0\0\x02\x0d", b"\0\0\0\x01\x0d", b"\0\0\0\x01\xc8"]
+        {
             let mut stream = connect(&agent.socket()).unwrap();
             stream.write_all(nonsense).unwrap();
             stream.shutdown(std::net::Shutdown::Write).unwrap();

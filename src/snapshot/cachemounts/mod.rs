@@ -145,7 +145,9 @@ impl CacheMounts {
             let fail = |e| Error::system("make the cache", &tree, e);
             let parent = Folder::at(&folder).map_err(fail)?;
             let name = OsStr::new("tree");
-            parent.set_owner(name, uid, gid).map_err(|e| super::apply::chown_error(tree.clone(), uid, gid, e))?;
+            parent
+                .set_owner(name, uid, gid)
+                .map_err(|e| super::apply::chown_error(tree.clone(), uid, gid, e))?;
             parent.set_mode(name, mode).map_err(fail)?;
         }
         self.publish(&folder, place, &Known::new(wanted.id, now))

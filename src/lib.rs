@@ -18,6 +18,7 @@
 pub mod base;
 pub mod build;
 pub mod chart;
+pub mod chartrepo;
 pub mod cli;
 pub mod content;
 pub mod dockerfile;

@@ -84,6 +84,21 @@ impl Metadata {
         decoder.finish()
     }
 
+    /// The metadata in a document that has been read, such as an entry of an index; other keys are passed over.
+    ///
+    /// # Errors
+    /// The words of the YAML library.
+    pub fn of(document: &Value, compat: Compat) -> Result<Self, String> {
+        let mut metadata = Self::default();
+        let mut decoder = Decoder::default();
+        let package = compat.package();
+        decoder.object(document, ("Metadata", &format!("{package}.Metadata")), |d, key, value| {
+            metadata.field(d, key, value, package);
+        });
+        decoder.finish()?;
+        Ok(metadata)
+    }
+
     fn field(&mut self, d: &mut Decoder, key: &str, value: &Value, package: &str) {
         match key {
             "name" => d.at("name", |d| d.string(&mut self.name, value)),

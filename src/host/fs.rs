@@ -73,6 +73,24 @@ pub fn write_atomic(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<(
     })
 }
 
+/// As [`write_atomic`], readable by the owner only.
+pub fn write_private(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let path = path.as_ref();
+    let temporary = beside(path);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    let written = options.open(&temporary).and_then(|mut file| {
+        file.write_all(bytes.as_ref())?;
+        file.sync_all()
+    });
+    let published = written.and_then(|()| fs::rename(&temporary, path));
+    published.map_err(|e| {
+        let _ = fs::remove_file(&temporary);
+        Error::new("write", path, e)
+    })
+}
+
 /// Creates a temporary file in the folder of `path`, to be renamed to it when it is whole.
 pub fn create_beside(path: impl AsRef<Path>) -> Result<(PathBuf, File)> {
     let temporary = beside(path.as_ref());

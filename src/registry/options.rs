@@ -16,6 +16,8 @@ pub struct ClientOptions {
     pub insecure: BTreeSet<String>,
     /// PEM files with certificates to trust beside the system's.
     pub ca_files: Vec<PathBuf>,
+    /// A client certificate and its key, in PEM.
+    pub identity: Option<(PathBuf, PathBuf)>,
     /// Per registry, where to read from first, in order; the registry itself comes last.
     pub mirrors: BTreeMap<String, Vec<Mirror>>,
     /// Blobs longer than this are sent in pieces of this size; `None` sends known ones whole unless the registry
@@ -34,6 +36,7 @@ impl Default for ClientOptions {
             credentials: Credentials::none(),
             insecure: BTreeSet::new(),
             ca_files: Vec::new(),
+            identity: None,
             mirrors: BTreeMap::new(),
             chunk: None,
             timeouts: Timeouts::default(),

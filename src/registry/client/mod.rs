@@ -28,6 +28,7 @@ use self::exchange::Call;
 use self::flow::{Meter, Stalled, watched};
 use self::peer::Peer;
 use self::transport::Transports;
+pub use self::transport::roots as trusted_roots;
 use self::trouble::{Again, Tries, Trouble, broken};
 use crate::base::Reference;
 use crate::registry::wire::{self, Challenge, Endpoint, Scheme, Scopes};

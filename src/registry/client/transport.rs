@@ -1,6 +1,7 @@
 //! Connections: TLS roots, proxies, time-outs. One pool per way of speaking, made when first needed.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use reqwest::redirect::Policy;
@@ -49,7 +50,7 @@ fn build(options: &ClientOptions, scheme: Scheme, proxied: bool) -> Result<reqwe
     // An error means that a provider is installed already, which is what we want.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let roots = match scheme {
-        Scheme::Https => roots(options)?,
+        Scheme::Https => roots(&options.ca_files)?,
         Scheme::Http | Scheme::Unverified => Vec::new(),
     };
     let mut builder = reqwest::Client::builder()
@@ -60,6 +61,15 @@ fn build(options: &ClientOptions, scheme: Scheme, proxied: bool) -> Result<reqwe
         .http1_only()
         .tls_certs_only(roots)
         .tls_danger_accept_invalid_certs(scheme == Scheme::Unverified);
+    if let Some((cert, key)) = &options.identity {
+        let action = || format!("read the client certificate {}", cert.display());
+        let read =
+            |path| fs::read_limited(path, LARGEST_PEM).map_err(|e| Error::settings(action(), Cause::Host(e)));
+        let pem = [read(cert)?, b"\n".to_vec(), read(key)?].concat();
+        let identity = reqwest::Identity::from_pem(&pem)
+            .map_err(|e| Error::settings(action(), Cause::Network(Box::new(e))))?;
+        builder = builder.identity(identity);
+    }
     if !proxied {
         builder = builder.no_proxy();
     }
@@ -67,8 +77,11 @@ fn build(options: &ClientOptions, scheme: Scheme, proxied: bool) -> Result<reqwe
 }
 
 /// The system's roots (`SSL_CERT_FILE` and `SSL_CERT_DIR` honoured) or, on a system without any, Mozilla's; and the
-/// files the options name.
-fn roots(options: &ClientOptions) -> Result<Vec<reqwest::Certificate>, Error> {
+/// files that are named.
+///
+/// # Errors
+/// If certificates that were named cannot be read.
+pub fn roots(files: &[PathBuf]) -> Result<Vec<reqwest::Certificate>, Error> {
     let native = rustls_native_certs::load_native_certs();
     let mut roots: Vec<reqwest::Certificate> = native.certs.iter().filter_map(certificate).collect();
     if roots.is_empty() {
@@ -82,7 +95,7 @@ fn roots(options: &ClientOptions) -> Result<Vec<reqwest::Certificate>, Error> {
         }
         roots.extend(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().filter_map(certificate));
     }
-    for path in &options.ca_files {
+    for path in files {
         let action = || format!("read certificates from {}", path.display());
         let pem =
             fs::read_limited(path, LARGEST_PEM).map_err(|e| Error::settings(action(), Cause::Host(e)))?;

@@ -126,6 +126,15 @@ impl Credentials {
         Self { files: vec![path.clone()], own: Some(path), ..Self::default() }
     }
 
+    /// The same places after this file, which `login` then writes.
+    #[must_use]
+    pub fn before(mut self, path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        self.files.insert(0, path.clone());
+        self.own = Some(path);
+        self
+    }
+
     /// Adds a credential for a registry, or a part of one, that wins over all places.
     #[must_use]
     pub fn with(mut self, name: &str, credential: Credential) -> Self {

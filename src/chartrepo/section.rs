@@ -1,0 +1,80 @@
+//! One chart's section of an index, cut out by its indentation without reading the rest.
+//!
+//! Helm and most tools write an index in block style, one chart a key below `entries`. Where an index looks otherwise
+//! (JSON, flow style, anchors), nothing is cut and the whole index is read.
+
+/// The text `entries:` with only the section of `chart`. `Some(None)` if the index has no such chart; `None` if it is
+/// not written in a way that allows to know.
+pub(super) fn cut(text: &str, chart: &str) -> Option<Option<String>> {
+    let entries = find_line(text, "entries:", 0)?;
+    let body = &text[entries..];
+    let first = body.lines().find(|l| !l.trim().is_empty() && !l.trim_start().starts_with('#'))?;
+    let indent = first.len() - first.trim_start().len();
+    if indent == 0 || !first.trim_end().ends_with(':') {
+        return None;
+    }
+    let pad = &first[..indent];
+    let plain = chart.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    if !plain {
+        return None;
+    }
+    let start = [format!("{pad}{chart}:"), format!("{pad}\"{chart}\":"), format!("{pad}'{chart}':")]
+        .iter()
+        .find_map(|line| find_line(body, line, 0).map(|end| (end - line.len() - 1, end)));
+    let Some((start, behind)) = start else { return Some(None) };
+    // A second section of that name would be an error, which only a full reading tells.
+    let end = section_end(&body[behind..], indent) + behind;
+    Some(Some(format!("entries:\n{}", &body[start..end])))
+}
+
+/// The place behind the line that is `wanted` and nothing else, from `from` on.
+fn find_line(text: &str, wanted: &str, from: usize) -> Option<usize> {
+    let mut at = from;
+    loop {
+        let found = at + text[at..].find(wanted)?;
+        let end = found + wanted.len();
+        let begins = found == 0 || text.as_bytes()[found - 1] == b'\n';
+        let line_end = text[end..].find('\n').map_or(text.len(), |n| end + n);
+        let rest = text[end..line_end].trim();
+        if begins && (rest.is_empty() || rest.starts_with('#')) {
+            return Some((line_end + 1).min(text.len()));
+        }
+        at = end;
+    }
+}
+
+/// Where the lines end that belong to a key at `indent`: deeper ones, and list items at its own indent.
+fn section_end(text: &str, indent: usize) -> usize {
+    let mut at = 0;
+    while at < text.len() {
+        let line = &text[at..];
+        let line = line.find('\n').map_or(line, |n| &line[..n]);
+        let trimmed = line.trim_start_matches(' ');
+        let depth = line.len() - trimmed.len();
+        let blank = trimmed.trim().is_empty();
+        if !blank && (depth < indent || depth == indent && !trimmed.starts_with('-')) {
+            return at;
+        }
+        at += line.len() + 1;
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INDEX: &str = "apiVersion: v1\nentries:\n  a:\n  - name: a\n    description: |\n      entries:\n\n      b:\n  b:\n    - name: b\n  \"c\":\n  - name: c\ngenerated: x\n";
+
+    #[test]
+    fn one_chart_is_cut_out() {
+        let a = "entries:\n  a:\n  - name: a\n    description: |\n      entries:\n\n      b:\n";
+        assert_eq!(cut(INDEX, "a").unwrap().unwrap(), a);
+        assert_eq!(cut(INDEX, "b").unwrap().unwrap(), "entries:\n  b:\n    - name: b\n");
+        assert_eq!(cut(INDEX, "c").unwrap().unwrap(), "entries:\n  \"c\":\n  - name: c\n");
+        assert_eq!(cut(INDEX, "d"), Some(None));
+        assert_eq!(cut("{\"entries\": {}}", "a"), None);
+        assert_eq!(cut("entries: {a: []}\n", "a"), None);
+        assert_eq!(cut("entries:\n", "a"), None);
+    }
+}

@@ -105,7 +105,7 @@ impl Logout {
 }
 
 /// Asks the person at the terminal.
-fn ask(question: &str, read: fn() -> std::io::Result<String>) -> Result<String> {
+pub(super) fn ask(question: &str, read: fn() -> std::io::Result<String>) -> Result<String> {
     let fail = || Failure::new(Kind::Usage, "log in");
     if !std::io::stdin().is_terminal() {
         return Err(fail()
@@ -119,7 +119,7 @@ fn ask(question: &str, read: fn() -> std::io::Result<String>) -> Result<String> 
 }
 
 /// The whole of standard input without the last line's end.
-fn from_stdin() -> Result<String> {
+pub(super) fn from_stdin() -> Result<String> {
     let mut text = String::new();
     let fail = |e| Failure::new(Kind::Input, "read the password from standard input").caused_by(&e);
     std::io::stdin().take(LONGEST).read_to_string(&mut text).map_err(fail)?;

@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::base::Failure;
+use crate::host;
 use crate::ui::{self, Choice, LogFormat, Progress};
 
 use output::Format;
@@ -114,7 +115,9 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Help and version go to stdout and are no error; clap knows which is which.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+            // Helm ends with 1 whatever is wrong.
+            let wrong = if host::env::arguments().nth(1).is_some_and(|a| a == "helm") { 1 } else { 2 };
+            return ExitCode::from(if error.use_stderr() { wrong } else { 0 });
         }
     };
     let choice = lap.global.choice();

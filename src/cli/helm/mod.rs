@@ -2,13 +2,20 @@
 //!
 //! Flags, standard output and exit codes are Helm's; what goes to standard error says at least as much as Helm does.
 
+mod connection;
 mod create;
+mod dependency;
 mod env;
 mod flags;
 mod lint;
 mod package;
 mod plugin;
+mod pull;
+mod registry;
+mod repo;
+mod search;
 mod show;
+mod table;
 mod template;
 mod version;
 
@@ -56,6 +63,8 @@ pub(super) struct Shared {
     /// The context of the kubeconfig
     #[arg(long, global = true, value_name = "NAME", help_heading = "Helm options")]
     kube_context: Option<String>,
+    #[command(flatten)]
+    files: connection::FileFlags,
     /// Show more
     #[arg(long, global = true, help_heading = "Helm options")]
     debug: bool,
@@ -77,11 +86,28 @@ enum Command {
     Env(env::Env),
     /// Look for what is wrong with charts
     Lint(lint::Lint),
-    /// Pack charts as archives
-    Package(package::Package),
     /// Say what became of plugins
     #[command(disable_help_flag = true)]
     Plugin(plugin::Plugin),
+    /// Fetch and list the charts that a chart needs
+    #[command(subcommand, visible_aliases = ["dep", "dependencies"])]
+    Dependency(dependency::Dependency),
+    /// Pack charts as archives
+    Package(package::Package),
+    /// Fetch charts from repositories and registries
+    #[command(visible_alias = "fetch")]
+    Pull(Box<pull::Pull>),
+    /// Put a chart into a registry
+    Push(pull::Push),
+    /// Log in to registries, and out again
+    #[command(subcommand)]
+    Registry(registry::Registry),
+    /// Add, list, remove, update and index chart repositories
+    #[command(subcommand)]
+    Repo(repo::Repo),
+    /// Search for charts
+    #[command(subcommand)]
+    Search(search::Search),
     /// Show parts of a chart
     #[command(subcommand, visible_alias = "inspect")]
     Show(show::Show),
@@ -96,6 +122,7 @@ impl Helm {
     pub fn run(self, _global: &Global) -> Result {
         let cx = Context::silent(host::clock::system());
         let debug = self.shared.debug || host::env::var("HELM_DEBUG").is_some();
+        let home = self.shared.files.home();
         let settings = Settings {
             compat: self.shared.helm_version,
             namespace: self.shared.namespace,
@@ -108,9 +135,15 @@ impl Helm {
             Command::Env(command) => command.run(&settings),
             Command::Lint(command) => command.run(&cx, &settings),
             Command::Plugin(command) => command.run(),
+            Command::Dependency(command) => command.run(&cx, &home, &settings),
             Command::Package(command) => command.run(&settings),
-            Command::Show(command) => command.run(&settings),
-            Command::Template(command) => command.run(&cx, &settings),
+            Command::Pull(command) => command.run(&cx, &home, &settings),
+            Command::Push(command) => command.run(&cx, &home, &settings),
+            Command::Registry(command) => command.run(&cx, &home, &settings),
+            Command::Repo(command) => command.run(&cx, &home, &settings),
+            Command::Search(command) => command.run(&home),
+            Command::Show(command) => command.run(&cx, &home, &settings),
+            Command::Template(command) => command.run(&cx, &home, &settings),
             Command::Version(command) => command.run(&settings),
         };
         done.map_err(|failure| failure.with_exit_code(1))
@@ -120,6 +153,12 @@ impl Helm {
 /// Writes bytes to standard output. A reader that went away is no error.
 fn print(bytes: &[u8]) -> std::result::Result<(), Failure> {
     crate::cli::output::bytes(bytes)
+}
+
+/// Writes to standard error what Helm 3 has there.
+fn say(text: &str) {
+    // There is nowhere left to say that this did not work.
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// Says on standard error what is odd.

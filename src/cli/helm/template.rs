@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::connection::{ChartFlags, wait};
 use super::flags::{InstallFlags, ValueFlags, slices};
 use super::{end, print, warn};
 use crate::base::{Failure, Kind};
 use crate::cli::Result;
-use crate::ops::helm::Settings;
 use crate::ops::helm::template::{Request, run};
+use crate::ops::helm::{Home, Settings, source};
 use crate::report::Context;
 
 /// Render the templates of a chart without a cluster and print them.
@@ -20,6 +21,8 @@ pub struct Template {
     arguments: Vec<String>,
     #[command(flatten)]
     values: ValueFlags,
+    #[command(flatten)]
+    chart: ChartFlags,
     /// Make a name for the release
     #[arg(short, long)]
     generate_name: bool,
@@ -80,8 +83,11 @@ pub struct Template {
 
 impl Template {
     /// Runs the command.
-    pub fn run(self, cx: &Context, settings: &Settings) -> Result {
+    pub fn run(mut self, cx: &Context, home: &Home, settings: &Settings) -> Result {
         self.refuse_cluster()?;
+        if let Some(chart) = self.arguments.last_mut() {
+            *chart = wait(source::locate(cx, home, &self.chart.wanted(chart)))?;
+        }
         let request = Request {
             values: self.values.given()?,
             arguments: self.arguments,

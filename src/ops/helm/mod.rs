@@ -2,15 +2,23 @@
 
 pub mod chart;
 pub mod create;
+pub mod dependency;
 pub mod env;
 mod folder;
+pub mod home;
 pub mod lint;
 pub mod package;
+pub mod pull;
+pub mod push;
+pub mod repo;
+pub mod search;
 pub mod settings;
 pub mod show;
+pub mod source;
 pub mod template;
 
 pub use chart::{Source, load};
+pub use home::Home;
 pub use settings::Settings;
 
 use crate::base::{Failure, Kind};

@@ -1,0 +1,24 @@
+//! Any bytes as YAML: nothing panics, and what was read is the same after it was written and read again.
+
+#![no_main]
+
+use lapstrake::yaml::{Options, Style, Value, deep_equal, read, read_all, write, write_with};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let _ = read_all(bytes, Options { strict: true, keep_integers: true });
+    let Ok(value) = read(bytes, Options::default()) else { return };
+    let _ = write_with(&value, Style::Pretty);
+    let Ok(text) = write(&value) else { return };
+    let again = read(&text, Options::default());
+    // A key that is a carriage return or as long as a line may not come back; everything else must.
+    let again = again.unwrap_or_else(|e| panic!("{e}\n{}", String::from_utf8_lossy(&text)));
+    let odd = |t: &str| t.contains(['\r', '\u{85}', '\u{2028}', '\u{2029}', '\u{feff}']);
+    if !odd(&String::from_utf8_lossy(&text)) && !odd(&format!("{value:?}")) {
+        assert!(deep_equal(&value, &again) || is_nan(&value), "{}", String::from_utf8_lossy(&text));
+    }
+});
+
+fn is_nan(value: &Value) -> bool {
+    format!("{value:?}").contains("NaN")
+}

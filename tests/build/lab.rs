@@ -76,7 +76,20 @@ impl Lab {
         self.path(&self.store)
     }
 
-    fn give(&self, path: &Path) {
+    /// The user and group of [`USER`], where the binary runs as that one and not as the caller.
+    pub fn ids(&self) -> Option<(u32, u32)> {
+        if self.who == Who::Caller {
+            return None;
+        }
+        let passwd = fs::read_to_string("/etc/passwd").unwrap();
+        let line = passwd.lines().find(|line| line.starts_with(&format!("{USER}:")));
+        let line = line.unwrap_or_else(|| panic!("user {USER} is missing: run tests/prepare"));
+        let field = |n: usize| line.split(':').nth(n).unwrap().parse().unwrap();
+        Some((field(2), field(3)))
+    }
+
+    /// Gives a path to whoever runs the binary.
+    pub fn give(&self, path: &Path) {
         if self.who == Who::Ordinary {
             let status = Command::new("chown").arg(USER).arg(path).status().unwrap();
             assert!(status.success(), "user {USER} is missing: run tests/prepare");

@@ -12,6 +12,7 @@
 
 mod cachemounts;
 mod checks;
+mod goldens;
 mod image_run;
 mod images;
 mod kills;

@@ -229,7 +229,17 @@ fn as_root(test: &str, body: impl FnOnce()) {
 fn difference_and_application_are_inverse_and_both_ways_agree() {
     as_root("trees::difference_and_application_are_inverse_and_both_ways_agree", || {
         let rounds = prop::collection::vec(prop::collection::vec(change(), 0..40), 1..4);
-        proptest!(ProptestConfig { cases: 6, max_shrink_iters: 150, failure_persistence: None, ..ProptestConfig::default() }, |(mut rounds in rounds)| {
+        // More on request: PROPTEST_CASES=1000.
+        let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(6);
+        // Inputs that failed once are tried first for ever after.
+        let kept = proptest::test_runner::FileFailurePersistence::Direct("tests/props/trees.regressions");
+        let config = ProptestConfig {
+            cases,
+            max_shrink_iters: 400,
+            failure_persistence: Some(Box::new(kept)),
+            ..ProptestConfig::default()
+        };
+        proptest!(config, |(mut rounds in rounds)| {
             rounds.insert(0, beginning());
             prop_assert_eq!(build(Choice::Overlay, &rounds), build(Choice::Copy, &rounds));
         });

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::base::{Algorithm, BlobDigest, Digest, Hasher};
-use crate::content::{Error, Store, disk};
+use crate::content::follow::Beacon;
+use crate::content::{Error, Follower, Store, disk};
 use crate::host::fs::{File, OpenOptions};
 use crate::host::{self, fs, random};
 use crate::oci::compress::{Compression, Layer, LayerWriter};
@@ -87,6 +88,7 @@ impl Store {
             size,
             hasher: digest.digest().algorithm().hasher(),
             position: 0,
+            progress: Beacon::default(),
         };
         ingest.resume()?;
         Ok(ingest)
@@ -249,9 +251,20 @@ pub struct Ingest {
     size: Option<u64>,
     hasher: Hasher,
     position: u64,
+    progress: Beacon,
 }
 
 impl Ingest {
+    /// Reads the blob from its beginning while it is received. Nothing of it is verified before the commit: whoever uses
+    /// it must verify it himself, or throw away what he made of it when the commit fails.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn follow(&self) -> Result<Follower, Error> {
+        let file = self.partial.file.try_clone().map_err(self.partial.fail("reopen"))?;
+        Ok(self.progress.follow(file))
+    }
+
     /// Bytes that are there already: where to go on.
     pub fn position(&self) -> u64 {
         self.position
@@ -276,6 +289,7 @@ impl Ingest {
         self.partial.file.seek(SeekFrom::Start(0)).map_err(self.partial.fail("rewind"))?;
         self.hasher = self.expected.digest().algorithm().hasher();
         self.position = 0;
+        self.progress = Beacon::default();
         Ok(())
     }
 
@@ -293,7 +307,10 @@ impl Ingest {
             None if &actual != self.expected.digest() => {
                 Error::WrongDigest { expected: self.expected.clone(), actual }
             }
-            None => return self.partial.publish(&self.expected),
+            None => {
+                self.progress.complete();
+                return self.partial.publish(&self.expected);
+            }
         };
         // A short one can go on; anything else will never become right.
         self.partial.keep &= matches!(&error, Error::WrongSize { expected, actual, .. } if actual < expected);
@@ -311,6 +328,7 @@ impl Ingest {
             };
             self.hasher.update(&buffer[..n]);
             self.position += n as u64;
+            self.progress.reach(self.position);
         }
         if self.size.is_some_and(|size| self.position > size) { self.reset() } else { Ok(()) }
     }
@@ -328,6 +346,7 @@ impl Write for Ingest {
         let n = self.partial.write(buf)?;
         self.hasher.update(&buf[..n]);
         self.position += n as u64;
+        self.progress.reach(self.position);
         Ok(n)
     }
 
@@ -384,6 +403,41 @@ mod tests {
         assert!(matches!(error, Error::WrongSize { .. }), "{error}");
         drop(ingest);
         assert_eq!((partials(&store), store.blobs().unwrap().len()), (0, 0));
+    }
+
+    #[test]
+    fn a_download_is_read_while_it_comes() {
+        let (_dir, store) = store();
+        let data: Vec<u8> = (0..100_000u32).flat_map(u32::to_le_bytes).collect();
+        let digest = BlobDigest::of(&data);
+        drop(store.ingest(&digest, None).unwrap().write_all(&data[..50_000]));
+        let mut ingest = store.ingest(&digest, Some(data.len() as u64)).unwrap();
+        let read = |mut follower: Follower| {
+            let mut out = Vec::new();
+            follower.read_to_end(&mut out).map(|_| out)
+        };
+        let (first, second) = std::thread::scope(|scope| {
+            let follower = ingest.follow().unwrap();
+            let fate = follower.fate();
+            let first = scope.spawn(move || read(follower).map_err(|_| fate.is_lost()));
+            for piece in data[50_000..200_000].chunks(7001) {
+                ingest.write_all(piece).unwrap();
+            }
+            ingest.reset().unwrap();
+            let follower = ingest.follow().unwrap();
+            let second = scope.spawn(move || read(follower));
+            for piece in data.chunks(33_000) {
+                ingest.write_all(piece).unwrap();
+            }
+            ingest.commit().unwrap();
+            (first.join().unwrap(), second.join().unwrap())
+        });
+        assert!(first.unwrap_err(), "what was lost is said to be");
+        assert!(second.unwrap() == data);
+        let ingest = store.ingest(&BlobDigest::of(b"never"), None).unwrap();
+        let follower = ingest.follow().unwrap();
+        drop(ingest);
+        assert!(read(follower).is_err());
     }
 
     #[test]

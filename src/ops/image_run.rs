@@ -114,7 +114,8 @@ async fn image(
     match request.image.parse::<Reference>() {
         Ok(reference) if !looks_like_an_id => {
             let platform = platform(request);
-            let descriptor = pull(cx, doors, &PullRequest { reference: reference.clone(), platform }).await?;
+            let wanted = PullRequest { reference: reference.clone(), platform, unpack: true };
+            let descriptor = pull(cx, doors, &wanted).await?;
             Ok((descriptor, Some(reference)))
         }
         _ => Err(missing),

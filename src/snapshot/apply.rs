@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::io::{self, Read, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::fs::FileType;
 use rustix::io::Errno;
@@ -18,6 +18,7 @@ use crate::oci;
 use crate::oci::layer::{Entry, Kind, Reader};
 use crate::snapshot::attributes;
 use crate::snapshot::folder::Folder;
+use crate::snapshot::makers::{self, Job, Makers};
 use crate::snapshot::rooted::Rooted;
 use crate::snapshot::{Error, Result};
 
@@ -33,7 +34,9 @@ pub(super) struct Applier<'a> {
     /// Owner of everything, instead of the archive's.
     owner: Option<(u32, u32)>,
     /// The parent of the last entry: most entries share it with the one before.
-    parent: Option<(PathBuf, Rc<Folder>)>,
+    parent: Option<Parent>,
+    /// Threads that make small files, if there are any.
+    makers: Option<Makers>,
     /// Times of directories, set at the end, by path in the tree.
     times: BTreeMap<PathBuf, (i64, u32)>,
     /// Directories no entry was seen of, by path in the tree.
@@ -45,6 +48,16 @@ pub(super) struct Applier<'a> {
     /// Whether directories that only get entries keep their time.
     keep_times: bool,
     buffer: Box<[u8]>,
+}
+
+/// A directory that entries are put into.
+#[derive(Clone)]
+struct Parent {
+    /// As entries call it.
+    path: PathBuf,
+    folder: Arc<Folder>,
+    /// What no link can hide.
+    inode: u64,
 }
 
 /// No more notes than these are kept.
@@ -59,6 +72,7 @@ impl<'a> Applier<'a> {
             base: base.to_owned(),
             owner,
             parent: None,
+            makers: None,
             times: BTreeMap::new(),
             implicit: std::collections::BTreeSet::new(),
             notes: Vec::new(),
@@ -66,6 +80,12 @@ impl<'a> Applier<'a> {
             keep_times: false,
             buffer: vec![0; BUFFER].into_boxed_slice(),
         }
+    }
+
+    /// Has small files made by these threads.
+    pub(super) fn with_makers(mut self, makers: Makers) -> Self {
+        self.makers = Some(makers);
+        self
     }
 
     /// Gives directories that entries take for granted this time.
@@ -101,24 +121,39 @@ impl<'a> Applier<'a> {
     }
 
     /// The directory `path` (below the base), made if it is missing; and where it really is.
-    pub(super) fn directory(&mut self, path: &Path) -> Result<Rc<Folder>> {
+    pub(super) fn directory(&mut self, path: &Path) -> Result<Arc<Folder>> {
+        self.parent(path).map(|parent| parent.folder)
+    }
+
+    fn parent(&mut self, path: &Path) -> Result<Parent> {
         let path = self.base.join(path);
-        if let Some((known, folder)) = &self.parent
-            && *known == path
+        if let Some(known) = &self.parent
+            && known.path == path
         {
-            return Ok(Rc::clone(folder));
+            return Ok(known.clone());
         }
-        let folder = match self.tree.folder(&path) {
+        let mut opened = self.tree.folder(&path);
+        if opened.as_ref().is_err_and(|e| *e == Errno::NOENT) && self.makers.is_some() {
+            // What is missing may be a file that is being made.
+            self.wait()?;
+            opened = self.tree.folder(&path);
+        }
+        let folder = match opened {
             Err(Errno::NOENT) => self.make_parents(&path)?,
             other => other.map_err(self.fail("open directory", &path))?,
         };
+        let node = folder.node().map_err(self.fail("look at", &path))?;
         if self.keep_times && !self.times.contains_key(&path) {
-            let time = folder.node().map_err(self.fail("look at", &path))?.mtime;
-            self.times.insert(path.clone(), time);
+            self.times.insert(path.clone(), node.mtime);
         }
-        let folder = Rc::new(folder);
-        self.parent = Some((path, Rc::clone(&folder)));
-        Ok(folder)
+        let parent = Parent { path, folder: Arc::new(folder), inode: node.inode.1 };
+        self.parent = Some(parent.clone());
+        Ok(parent)
+    }
+
+    /// Waits for the files that are being made.
+    pub(super) fn wait(&mut self) -> Result<()> {
+        self.makers.as_mut().map_or(Ok(()), Makers::wait)
     }
 
     fn make_parents(&mut self, path: &Path) -> Result<Folder> {
@@ -155,9 +190,16 @@ impl<'a> Applier<'a> {
         if entry.path.is_empty() {
             return Ok(());
         }
-        let parent = self.directory(Path::new(OsStr::from_bytes(entry.directory())))?;
+        let parent = self.parent(Path::new(OsStr::from_bytes(entry.directory())))?;
         let path = self.base.join(OsStr::from_bytes(&entry.path));
         let name = OsStr::from_bytes(entry.name());
+        if self.makers.as_ref().is_some_and(|makers| makers.is_making(parent.inode, name)) {
+            self.wait()?;
+        }
+        if self.is_small(entry) && parent.folder.look(name).map_err(self.fail("look at", &path))?.is_none() {
+            return self.submit(parent, entry, &path, reader);
+        }
+        let parent = parent.folder;
         match &entry.kind {
             Kind::Directory => {
                 self.put_directory(&parent, name, &path)?;
@@ -185,6 +227,31 @@ impl<'a> Applier<'a> {
         }
     }
 
+    /// Whether another thread may make it: a plain file that fits into a buffer.
+    fn is_small(&self, entry: &Entry) -> bool {
+        self.makers.is_some()
+            && entry.kind == Kind::File
+            && entry.size <= makers::SMALL
+            && entry.sparse.is_none()
+            && entry.xattrs.is_empty()
+            && self.owner.is_none()
+    }
+
+    fn submit<R: Read>(
+        &mut self,
+        parent: Parent,
+        entry: &Entry,
+        path: &Path,
+        reader: &mut Reader<R>,
+    ) -> Result<()> {
+        let mut content = Vec::with_capacity(usize::try_from(entry.size).unwrap_or(0));
+        let torn = |source| Error::Archive { what: self.what.clone(), source };
+        reader.read_content(&mut content).map_err(torn)?;
+        let (shown, fail) = (self.tree.show(path), Box::new(self.fail("create", path)));
+        let job = Job { parent: parent.folder, entry: entry.clone(), content, shown, fail };
+        self.makers.as_mut().map_or(Ok(()), |makers| makers.submit(parent.inode, job))
+    }
+
     /// Makes something; what was there before goes.
     fn replacing<T>(
         &mut self,
@@ -195,6 +262,7 @@ impl<'a> Applier<'a> {
     ) -> Result<T> {
         match make(parent) {
             Err(Errno::EXIST) => {
+                self.wait()?;
                 self.forget(path);
                 parent.remove(name).map_err(self.fail("replace", path))?;
                 make(parent).map_err(self.fail("create", path))
@@ -228,6 +296,7 @@ impl<'a> Applier<'a> {
                 return Ok(());
             }
             let covered = old.is_some_and(|old| old.is_whiteout());
+            self.wait()?;
             self.forget(path);
             parent.remove(name).map_err(self.fail("replace", path))?;
             parent.make_dir(name).map_err(self.fail("create directory", path))?;
@@ -274,6 +343,7 @@ impl<'a> Applier<'a> {
         if place == path {
             return Ok(());
         }
+        self.wait()?;
         let directory = target.parent().unwrap_or(Path::new(""));
         let folder = self.tree.folder(&self.base.join(directory)).map_err(self.fail("link to", &place))?;
         let last = target.file_name().unwrap_or_default();
@@ -355,6 +425,7 @@ impl<'a> Applier<'a> {
 
     /// Sets the times of directories, deepest first.
     pub(super) fn finish_times(&mut self) -> Result<()> {
+        self.wait()?;
         for (path, mtime) in std::mem::take(&mut self.times).iter().rev() {
             match self.tree.folder(path).and_then(|folder| folder.set_own_time(*mtime)) {
                 Ok(()) | Err(Errno::NOENT | Errno::NOTDIR) => {}

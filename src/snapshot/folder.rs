@@ -158,6 +158,12 @@ impl Folder {
         rustix::fs::openat(self, name, flags, Mode::RUSR | Mode::WUSR).map(File::from)
     }
 
+    /// Creates a regular file that must not be there, with the permissions of `mode` that the process lets through.
+    pub fn create_file_as(&self, name: &OsStr, mode: u32) -> Result<File, Errno> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        rustix::fs::openat(self, name, flags, Mode::from_raw_mode(mode & 0o777)).map(File::from)
+    }
+
     /// Creates a directory that must not be there.
     pub fn make_dir(&self, name: &OsStr) -> Result<(), Errno> {
         rustix::fs::mkdirat(self, name, Mode::RWXU)

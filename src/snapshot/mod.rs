@@ -26,6 +26,7 @@ pub mod copy;
 pub mod rooted;
 pub mod tree;
 
+mod ahead;
 mod apply;
 mod attributes;
 mod chain;
@@ -34,6 +35,7 @@ mod diff;
 mod error;
 mod flat;
 mod folder;
+mod makers;
 mod patch;
 mod probe;
 mod record;

@@ -24,7 +24,7 @@ use crate::host::lock::{FileLock, Sharing};
 use crate::oci::layer;
 use crate::snapshot::record::{LayerInfo, Origin};
 use crate::snapshot::scratch::{self, Scratch};
-use crate::snapshot::{Error, Result, View, Writable, derived, diff, probe, unpack};
+use crate::snapshot::{Error, Result, View, Writable, chain, derived, diff, probe, unpack};
 
 /// How merged trees are to be made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -154,7 +154,7 @@ impl Snapshots {
     ///
     /// # Errors
     /// [`Error::Archive`], [`Error::WrongDigest`], [`Error::UnmappedId`], [`Error::Host`]; nothing stays behind.
-    pub fn unpack(&self, layer: &DiffId, archive: impl Read) -> Result<LayerInfo> {
+    pub fn unpack(&self, layer: &DiffId, archive: impl Read + Send) -> Result<LayerInfo> {
         self.unpack_within(layer, archive, layer::Limits::default())
     }
 
@@ -165,7 +165,7 @@ impl Snapshots {
     pub fn unpack_within(
         &self,
         layer: &DiffId,
-        archive: impl Read,
+        archive: impl Read + Send,
         limits: layer::Limits,
     ) -> Result<LayerInfo> {
         if let Some(info) = self.info(layer)? {
@@ -202,6 +202,18 @@ impl Snapshots {
             Ok(()) => Ok(true),
             Err(_) if fs::exists(&target) => Ok(false),
             Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Refuses, before anything is unpacked, what cannot be merged afterwards.
+    ///
+    /// # Errors
+    /// [`Error::TooManyLayers`].
+    pub fn check_depth(&self, layers: usize) -> Result<()> {
+        let limit = chain::MOST_LAYERS;
+        match self.method() {
+            Method::Overlay if layers > limit => Err(Error::TooManyLayers { count: layers, limit }),
+            _ => Ok(()),
         }
     }
 

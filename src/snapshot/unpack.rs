@@ -3,7 +3,7 @@
 //! OCI image-spec: layer.md, "Applying Changesets", with whiteouts kept instead of carried out.
 
 use std::ffi::OsStr;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,9 @@ use rustix::io::Errno;
 
 use crate::base::{DiffId, Digest, Hasher};
 use crate::oci::layer::{self, Entry, Kind, Reader, WHITEOUT_PREFIX, Whiteout};
+use crate::snapshot::ahead::Ahead;
 use crate::snapshot::apply::Applier;
+use crate::snapshot::makers::{self, Makers};
 use crate::snapshot::rooted::Rooted;
 use crate::snapshot::{Error, Result};
 
@@ -31,7 +33,7 @@ pub(super) struct Outcome {
 /// Unpacks `archive` into the empty directory `target` and checks its digest.
 pub(super) fn unpack(
     layer: &DiffId,
-    archive: impl Read,
+    archive: impl Read + Send,
     target: &Path,
     limits: layer::Limits,
 ) -> Result<Outcome> {
@@ -43,17 +45,31 @@ pub(super) fn unpack(
 }
 
 /// Unpacks an archive of our own making, whose digest somebody else takes.
-pub(super) fn unpack_any(archive: impl Read, target: &Path) -> Result<Outcome> {
+pub(super) fn unpack_any(archive: impl Read + Send, target: &Path) -> Result<Outcome> {
     read("the new layer", archive, target, layer::Limits { entries: u64::MAX, ..layer::Limits::default() })
 }
 
-fn read(what: &str, archive: impl Read, target: &Path, limits: layer::Limits) -> Result<Outcome> {
+fn read(what: &str, archive: impl Read + Send, target: &Path, limits: layer::Limits) -> Result<Outcome> {
     let tree = Rooted::open(target)?;
+    // Three things at once: the bytes are had (read, received, decompressed), understood, and written to disk.
+    std::thread::scope(|scope| {
+        let ahead = Ahead::start(scope, archive);
+        let makers = Makers::start(scope, makers::count());
+        put_all(what, Hashing { inner: ahead, hasher: Hasher::default(), count: 0 }, limits, |what| {
+            Applier::new(&tree, what, Path::new(""), None).implicit_time(0).with_makers(makers)
+        })
+    })
+}
+
+fn put_all<'a, R: Read>(
+    what: &str,
+    archive: Hashing<R>,
+    limits: layer::Limits,
+    applier: impl FnOnce(&str) -> Applier<'a>,
+) -> Result<Outcome> {
     let broken = |source| Error::Archive { what: what.to_owned(), source };
-    let hashing = Hashing { inner: archive, hasher: Hasher::default(), count: 0 };
-    let mut reader = Reader::with_limits(BufReader::with_capacity(256 << 10, hashing), limits);
-    let applier = Applier::new(&tree, what, Path::new(""), None).implicit_time(0);
-    let mut unpacking = Unpacking { applier, opaque_root: false };
+    let mut reader = Reader::with_limits(archive, limits);
+    let mut unpacking = Unpacking { applier: applier(what), opaque_root: false };
     unpacking.applier.implicit.insert(PathBuf::new());
     unpacking.applier.time_at_end(PathBuf::new(), (0, 0));
     let mut entries = 0;
@@ -61,7 +77,7 @@ fn read(what: &str, archive: impl Read, target: &Path, limits: layer::Limits) ->
         entries += 1;
         unpacking.put(&entry, &mut reader)?;
     }
-    let hashing = reader.finish().map_err(broken)?.into_inner();
+    let hashing = reader.finish().map_err(broken)?;
     unpacking.applier.finish_times()?;
     let Unpacking { applier, opaque_root } = unpacking;
     Ok(Outcome {
@@ -123,6 +139,7 @@ impl Unpacking<'_> {
             return Ok(());
         }
         let folder = self.applier.directory(Path::new(OsStr::from_bytes(directory)))?;
+        self.applier.wait()?;
         let os = OsStr::from_bytes(name);
         let path = Path::new(OsStr::from_bytes(directory)).join(os);
         let fail = |e: Errno| mark_error(&path, e);

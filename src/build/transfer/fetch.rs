@@ -1,6 +1,7 @@
 //! Getting blobs into the store and layers unpacked, only when somebody needs them, and once.
 
 use std::io;
+use std::pin::pin;
 
 use crate::base::{DiffId, Digest, Reference};
 use crate::build::{Doors, Error, blocking};
@@ -8,7 +9,7 @@ use crate::content::Ingest;
 use crate::host::lock::{FileLock, Sharing};
 use crate::oci::{Descriptor, compress, layer};
 use crate::registry::{BlobRequest, BlobSink};
-use crate::report::{Context, Outcome, Task, TaskKind};
+use crate::report::{Context, Outcome, TaskKind};
 
 /// Where a layer can be had if it is not unpacked.
 #[derive(Clone, Debug)]
@@ -60,12 +61,65 @@ async fn unpack_alone(
         ))
         .hint("run the build with --no-cache, or repair the store with `lap image check --repair`"));
     };
+    if let Some(origin) = &source.origin
+        && !doors.store().has(&source.descriptor.digest)
+        && pull_and_unpack(cx, doors, layer, (&source.descriptor, origin)).await?
+    {
+        return Ok(());
+    }
     fetch_blob(cx, doors, &source.descriptor, source.origin.as_ref()).await?;
+    let store = doors.store().clone();
+    put(cx, doors, layer, move || Ok(store.open_blob(&source.descriptor.digest)?)).await
+}
+
+/// Unpacks the layer while its blob is received. `false` if the blob had to be received again from its beginning: then it
+/// is in the store, and the layer is not unpacked.
+async fn pull_and_unpack(
+    cx: &Context,
+    doors: &Doors,
+    layer: &DiffId,
+    (descriptor, origin): (&Descriptor, &Reference),
+) -> Result<bool, Error> {
+    let (store, wanted) = (doors.store().clone(), descriptor.clone());
+    let ingest = blocking(move || Ok(store.ingest(&wanted.digest, Some(wanted.size))?)).await?;
+    let follower = ingest.follow()?;
+    let fate = follower.fate();
+    let mut unpacking = pin!(put(cx, doors, layer, move || Ok(follower)));
+    let mut pulling = pin!(received(cx, doors, (descriptor, origin), ingest));
+    let unpacked = tokio::select! {
+        pulled = &mut pulling => {
+            let unpacked = unpacking.await;
+            // Whatever became of the unpacking when the pull fails, the pull is why.
+            pulled?;
+            unpacked
+        }
+        unpacked = &mut unpacking => {
+            // The rest of a bad archive is not worth receiving.
+            if unpacked.is_ok() || fate.is_lost() {
+                pulling.await?;
+            }
+            unpacked
+        }
+    };
+    match unpacked {
+        Ok(()) => Ok(true),
+        Err(_) if fate.is_lost() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Unpacks the layer from its blob.
+async fn put<R: io::Read + Send + 'static>(
+    cx: &Context,
+    doors: &Doors,
+    layer: &DiffId,
+    open: impl FnOnce() -> Result<R, Error> + Send + 'static,
+) -> Result<(), Error> {
+    let snapshots = doors.snapshots()?;
     let task = cx.report.task(TaskKind::Internal, format!("unpack {}", layer.short()));
-    let (store, diff_id, limits) = (doors.store().clone(), layer.clone(), cx.limits);
+    let (diff_id, limits) = (layer.clone(), cx.limits);
     let unpacked = blocking(move || {
-        let blob = store.open_blob(&source.descriptor.digest)?;
-        let tar = compress::decompress(io::BufReader::with_capacity(1 << 18, blob))
+        let tar = compress::decompress(io::BufReader::with_capacity(1 << 18, open()?))
             .map_err(|e| crate::host::Error::new("read layer", diff_id.to_string(), e))?;
         let tar = compress::at_most(tar, limits.layer_size);
         let limits = layer::Limits { entries: limits.layer_entries, ..layer::Limits::default() };
@@ -103,29 +157,30 @@ pub async fn fetch_blob(
         return Err(Error::input(format!("blob {} is missing from the store", descriptor.digest))
             .hint("`lap image check` says what is damaged; pull or build the image again"));
     };
+    let wanted = descriptor.clone();
+    let ingest = blocking(move || Ok(store.ingest(&wanted.digest, Some(wanted.size))?)).await?;
+    received(cx, doors, (descriptor, origin), ingest).await
+}
+
+async fn received(
+    cx: &Context,
+    doors: &Doors,
+    (descriptor, origin): (&Descriptor, &Reference),
+    ingest: Ingest,
+) -> Result<(), Error> {
     let task = cx.report.task(TaskKind::Transfer, format!("pull {}", descriptor.digest.short()));
-    let result = pull_blob(cx, doors, descriptor, origin, &task).await;
+    let mut sink = IngestSink { ingest };
+    let request =
+        BlobRequest { task: Some(&task), ..BlobRequest::new(origin, &descriptor.digest, descriptor.size) };
+    let result = match doors.registry().pull_blob(cx, &request, &mut sink).await {
+        Ok(()) => blocking(move || Ok(sink.ingest.commit()?)).await,
+        Err(e) => Err(e.into()),
+    };
     match &result {
         Ok(()) => task.finish(Outcome::Done, None),
         Err(e) => task.finish(Outcome::Failed(e.to_string()), None),
     }
     result
-}
-
-async fn pull_blob(
-    cx: &Context,
-    doors: &Doors,
-    descriptor: &Descriptor,
-    origin: &Reference,
-    task: &Task,
-) -> Result<(), Error> {
-    let (store, wanted) = (doors.store().clone(), descriptor.clone());
-    let ingest = blocking(move || Ok(store.ingest(&wanted.digest, Some(wanted.size))?)).await?;
-    let mut sink = IngestSink { ingest };
-    let request =
-        BlobRequest { task: Some(task), ..BlobRequest::new(origin, &descriptor.digest, descriptor.size) };
-    doors.registry().pull_blob(cx, &request, &mut sink).await?;
-    blocking(move || Ok(sink.ingest.commit()?)).await
 }
 
 struct IngestSink {

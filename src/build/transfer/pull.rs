@@ -1,7 +1,7 @@
 //! A whole image from a registry into the store.
 
 use crate::base::{ManifestDigest, Platform, Reference};
-use crate::build::transfer::fetch_blob;
+use crate::build::transfer::{LayerSource, fetch_blob, unpack};
 use crate::build::{Doors, Error, blocking};
 use crate::oci::{AnyManifest, CONFIG_LIMIT, Descriptor, ImageConfig, Manifest};
 use crate::registry::{Client, Pulled};
@@ -14,6 +14,8 @@ pub struct PullRequest {
     pub reference: Reference,
     /// Which of its platforms.
     pub platform: Platform,
+    /// Whether its layers are to be unpacked too, each while it is received.
+    pub unpack: bool,
 }
 
 /// Pulls the image with all its layers and tags it as it was named. What the store has already is not pulled.
@@ -25,6 +27,16 @@ pub async fn pull(cx: &Context, doors: &Doors, request: &PullRequest) -> Result<
     let _lease = store.lease()?;
     let (descriptor, manifest) = manifest(cx, doors, request).await?;
     let origin = Some(&request.reference);
+    if !manifest.is_image() {
+        return Err(Error::input(format!(
+            "{} is not an image but another kind of artifact",
+            request.reference
+        )));
+    }
+    if manifest.config.size > CONFIG_LIMIT {
+        let what = format!("the configuration of {}", request.reference);
+        return Err(crate::oci::Error::TooLarge { what, limit: CONFIG_LIMIT }.into());
+    }
     fetch_blob(cx, doors, &manifest.config, origin).await?;
     let config_digest = manifest.config.digest.clone();
     let reader = store.clone();
@@ -37,6 +49,27 @@ pub async fn pull(cx: &Context, doors: &Doors, request: &PullRequest) -> Result<
             config.platform(),
             request.platform
         ));
+    }
+    let (listed, named) = (manifest.layers.len(), config.layers().len());
+    if listed != named {
+        let what =
+            format!("{}: its manifest lists {listed} layers, its configuration {named}", request.reference);
+        return Err(Error::input(what));
+    }
+    if request.unpack {
+        doors.snapshots()?.check_depth(listed)?;
+        let sources: Vec<_> = config
+            .layers()
+            .iter()
+            .zip(&manifest.layers)
+            .map(|(diff_id, descriptor)| LayerSource {
+                diff_id: diff_id.clone(),
+                descriptor: descriptor.clone(),
+                origin: origin.cloned(),
+            })
+            .collect();
+        let unpacking = sources.iter().map(|source| unpack(cx, doors, &source.diff_id, Some(source)));
+        futures_util::future::try_join_all(unpacking).await?;
     }
     let layers = manifest.layers.iter().map(|layer| fetch_blob(cx, doors, layer, origin));
     futures_util::future::try_join_all(layers).await?;

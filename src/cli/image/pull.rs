@@ -31,7 +31,7 @@ impl Pull {
         let session = Session::begin(global, Needs::Process, "Pulling")?;
         let doors = session.doors(self.registry.options())?;
         let platform = self.platform.unwrap_or_else(Platform::host);
-        let request = PullRequest { reference: self.image.clone(), platform };
+        let request = PullRequest { reference: self.image.clone(), platform, unpack: false };
         let pulled = session.block_on(async { Ok(pull(&session.cx, &doors, &request).await?) })?;
         match self.quiet {
             true => output::line(pulled.digest.to_string())?,

@@ -197,6 +197,21 @@ impl<R: Read> Reader<R> {
         Ok(count)
     }
 
+    /// Appends all stored bytes of the current entry that were not read yet: for entries whose size was looked at.
+    ///
+    /// # Errors
+    /// If the stream fails or ends.
+    pub fn read_content(&mut self, content: &mut Vec<u8>) -> Result<(), Error> {
+        let length = self.content.stored;
+        let read = (&mut self.inner).take(length).read_to_end(content).map_err(Error::read)? as u64;
+        self.offset += read;
+        self.content.stored -= read;
+        if read < length {
+            return Err(Error::Truncated { place: format!("the content of {:?}", self.name) });
+        }
+        Ok(())
+    }
+
     fn entry(
         &mut self,
         offset: u64,

@@ -1,0 +1,116 @@
+//! Reading a blob while it is still being received.
+
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt as _;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::host::fs::File;
+
+/// How far a download is; shared by it and those who follow it.
+#[derive(Debug, Default)]
+struct Progress {
+    state: Mutex<State>,
+    moved: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    position: u64,
+    end: Option<End>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// All bytes are there.
+    Complete,
+    /// What was there is no longer: it was wrong, or nobody goes on with it.
+    Lost,
+}
+
+impl Progress {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self, end: End) {
+        self.lock().end.get_or_insert(end);
+        self.moved.notify_all();
+    }
+}
+
+/// Tells followers how far a download is. When it is dropped without having told the end, they get an error.
+#[derive(Debug, Default)]
+pub(super) struct Beacon(Arc<Progress>);
+
+impl Beacon {
+    /// So many bytes are there.
+    pub fn reach(&self, position: u64) {
+        self.0.lock().position = position;
+        self.0.moved.notify_all();
+    }
+
+    /// All bytes are there.
+    pub fn complete(&self) {
+        self.0.end(End::Complete);
+    }
+
+    /// A follower that reads `file` from its beginning.
+    pub fn follow(&self, file: File) -> Follower {
+        Follower { file, progress: Arc::clone(&self.0), position: 0 }
+    }
+}
+
+impl Drop for Beacon {
+    fn drop(&mut self) {
+        self.0.end(End::Lost);
+    }
+}
+
+/// The bytes of a blob that is being received, each as soon as it is there. They are not verified yet.
+#[derive(Debug)]
+pub struct Follower {
+    file: File,
+    progress: Arc<Progress>,
+    position: u64,
+}
+
+/// What became of a download that was followed.
+#[derive(Clone, Debug)]
+pub struct Fate(Arc<Progress>);
+
+impl Fate {
+    /// Whether its bytes must be read again, from the finished blob.
+    pub fn is_lost(&self) -> bool {
+        self.0.lock().end == Some(End::Lost)
+    }
+}
+
+impl Follower {
+    /// To be asked when reading has failed.
+    pub fn fate(&self) -> Fate {
+        Fate(Arc::clone(&self.progress))
+    }
+}
+
+impl Read for Follower {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut state = self.progress.lock();
+        let available = loop {
+            match state.end {
+                Some(End::Lost) => {
+                    return Err(io::Error::other("the download that was being read began again"));
+                }
+                _ if state.position > self.position => break state.position - self.position,
+                Some(End::Complete) => return Ok(0),
+                None => {
+                    state = self.progress.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        };
+        drop(state);
+        let most = usize::try_from(available).unwrap_or(usize::MAX).min(buffer.len());
+        let count = self.file.read_at(&mut buffer[..most], self.position)?;
+        self.position += count as u64;
+        Ok(count)
+    }
+}

@@ -76,14 +76,16 @@ impl LayoutFolder {
             return Err(oci::Error::malformed("the layout", format!("it names the file {name:?}")));
         };
         let failed = |source| oci::Error::Stream { action: "read the layout", source };
-        let file = match fs::open(&path) {
+        let file = match fs::open_regular(&path) {
             Ok(file) => file,
-            Err(e) if e.is_not_found() => return Ok(None),
+            // A folder is no file; a pipe would be waited for.
+            Err(e) if e.is_not_found() || e.source.kind() == std::io::ErrorKind::InvalidInput => {
+                return Ok(None);
+            }
             Err(e) => return Err(failed(std::io::Error::new(e.source.kind(), e))),
         };
-        let metadata = file.metadata().map_err(failed)?;
-        // A folder is no file; a pipe would be waited for.
-        Ok(metadata.is_file().then(|| Body { size: metadata.len(), reader: Box::new(file) }))
+        let size = file.metadata().map_err(failed)?.len();
+        Ok(Some(Body { size, reader: Box::new(file) }))
     }
 }
 

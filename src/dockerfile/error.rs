@@ -20,7 +20,7 @@ pub enum Error {
         problem: Problem,
     },
     /// A text with variables could not be expanded: it, or the values given, must be changed.
-    #[error("failed to process {text:?}")]
+    #[error("failed to process {:?}", short(text))]
     Expand {
         /// The text that was being expanded.
         text: String,
@@ -31,7 +31,7 @@ pub enum Error {
         problem: Problem,
     },
     /// A pattern of an ignore file or of `--exclude` is wrong.
-    #[error("read ignore pattern {pattern:?}")]
+    #[error("read ignore pattern {:?}", short(pattern))]
     Pattern {
         /// The pattern.
         pattern: String,
@@ -91,6 +91,14 @@ impl Error {
             }
         }
         self
+    }
+}
+
+/// As much of a text as a message can hold.
+fn short(text: &str) -> String {
+    match text.char_indices().nth(300) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

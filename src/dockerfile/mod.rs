@@ -30,6 +30,9 @@ mod tree;
 mod warning;
 mod word;
 
+/// Bytes that a word may have once it is expanded: more than any configuration of an image can hold.
+pub const LONGEST_TEXT: usize = 16 << 20;
+
 pub use checks::Rule;
 pub use directive::{Check, Directives, Escape, RuleSet};
 pub use error::Error;

@@ -45,8 +45,11 @@ fn is_directive_end(out: &str) -> bool {
 
 fn directives(directives: &Directives, out: &mut String) {
     if let Some(syntax) = &directives.syntax {
+        // Only a word behind it keeps blanks at its end from being trimmed; everything behind a space is a comment.
+        let trimmed = syntax.text.trim();
+        let end = if trimmed.is_empty() || syntax.text.ends_with(trimmed) { "" } else { " ." };
         let text = if syntax.text.is_empty() { " " } else { &syntax.text };
-        out.push_str(&format!("# syntax={text}\n"));
+        out.push_str(&format!("# syntax={text}{end}\n"));
     }
     if directives.escape == Escape::Backtick {
         out.push_str("# escape=`\n");

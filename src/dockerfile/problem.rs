@@ -169,6 +169,9 @@ pub enum Problem {
     /// Brackets inside brackets without end.
     #[error("${{…}} is nested too deeply")]
     TooDeep,
+    /// A text that grows without end while it is expanded.
+    #[error("it becomes longer than {} MB when it is expanded", crate::dockerfile::LONGEST_TEXT >> 20)]
+    TooLong,
     /// A port of EXPOSE.
     #[error("{0}")]
     Port(String),

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 pub use std::fs::{DirEntry, File, FileType, Metadata, OpenOptions};
@@ -14,6 +15,20 @@ type Result<T> = std::result::Result<T, Error>;
 pub fn open(path: impl AsRef<Path>) -> Result<File> {
     let path = path.as_ref();
     File::open(path).map_err(|e| Error::new("open", path, e))
+}
+
+/// Opens a regular file for reading. Anything else is an error: a pipe that nobody writes would be waited for, a device
+/// may never end.
+pub fn open_regular(path: impl AsRef<Path>) -> Result<File> {
+    let path = path.as_ref();
+    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let opened = OpenOptions::new().read(true).custom_flags(nonblock).open(path).and_then(|file| {
+        let regular = file.metadata()?.is_file();
+        regular
+            .then_some(file)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
+    });
+    opened.map_err(|e| Error::new("open", path, e))
 }
 
 /// Creates a file, or empties the one that is there.
@@ -36,9 +51,17 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<u8>> {
 
 /// Reads a whole file of at most `limit` bytes; a longer one is an error.
 pub fn read_limited(path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>> {
-    let path = path.as_ref();
+    limited(path.as_ref(), open(path.as_ref())?, limit)
+}
+
+/// Reads a whole regular file of at most `limit` bytes; a longer one, or one of another kind, is an error.
+pub fn read_regular(path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>> {
+    limited(path.as_ref(), open_regular(path.as_ref())?, limit)
+}
+
+fn limited(path: &Path, file: File, limit: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    open(path)?.take(limit + 1).read_to_end(&mut bytes).map_err(|e| Error::new("read", path, e))?;
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(|e| Error::new("read", path, e))?;
     if bytes.len() as u64 > limit {
         let reason = io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {limit} bytes"));
         return Err(Error::new("read", path, reason));

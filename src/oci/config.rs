@@ -206,7 +206,8 @@ impl RuntimeConfig {
     pub fn set_env(&mut self, name: &str, value: &str) {
         let entry = format!("{name}={value}");
         let is_name = |old: &String| {
-            old.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+            // The end first: of many names few are as long.
+            matches!(old.as_bytes().get(name.len()), None | Some(b'=')) && old.starts_with(name)
         };
         match self.env.iter_mut().find(|old| is_name(old)) {
             Some(old) => *old = entry,

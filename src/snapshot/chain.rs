@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::base::DiffId;
 use crate::snapshot::record::LayerInfo;
 use crate::snapshot::store::Hold;
-use crate::snapshot::{Error, Result, Snapshots, patch};
+use crate::snapshot::{Error, Method, Result, Snapshots, patch};
+
+/// Directories that an overlay of Linux takes (fs/overlayfs/params.h: `OVL_MAX_STACK`).
+pub(super) const MOST_LAYERS: usize = 500;
 
 /// The directories of a merged tree.
 #[derive(Debug)]
@@ -42,6 +45,9 @@ pub(super) fn chain(store: &Snapshots, layers: &[DiffId]) -> Result<Chain> {
         lowers.insert(0, patch);
     }
     lowers.push(store.root().join("empty"));
+    if *store.method() == Method::Overlay && lowers.len() > MOST_LAYERS {
+        return Err(Error::TooManyLayers { count: lowers.len(), limit: MOST_LAYERS });
+    }
     kept.reverse();
     Ok(Chain { lowers, layers: kept, _hold: hold })
 }

@@ -61,6 +61,22 @@ pub enum Error {
         /// Which.
         layer: DiffId,
     },
+    /// A file is larger than a layer may be.
+    #[error("store {path:?} in a layer: it is larger than {} GiB", limit >> 30)]
+    TooLarge {
+        /// Where in the tree.
+        path: String,
+        /// Bytes that a layer may have.
+        limit: u64,
+    },
+    /// An image has more layers than an overlay can have.
+    #[error("merge {count} layers: an overlay of Linux takes {limit}")]
+    TooManyLayers {
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        limit: usize,
+    },
     /// Overlays were demanded but do not work here.
     #[error("use overlay mounts in {}: {reason}", .path.display())]
     NoOverlay {
@@ -156,6 +172,7 @@ impl From<Error> for Failure {
             Error::Archive { .. } | Error::Entry { .. } | Error::WrongDigest { .. } => Kind::Input,
             Error::NoSource { .. } | Error::Conflict { .. } | Error::UnknownOwner { .. } => Kind::Input,
             Error::Syntax { .. } | Error::Unstorable { .. } => Kind::Input,
+            Error::TooManyLayers { .. } | Error::TooLarge { .. } => Kind::Input,
             Error::UnmappedId { .. } | Error::NoOverlay { .. } => Kind::Environment,
             Error::Busy { .. } => Kind::Conflict,
             Error::Cancelled => Kind::Cancelled,
@@ -166,6 +183,12 @@ impl From<Error> for Failure {
             failure = failure.hint(hint);
         }
         match error {
+            Error::TooLarge { .. } => failure
+                .hint("leave it out with .dockerignore, or raise the limit with --max-layer-size or LAP_MAX_LAYER_SIZE"),
+            Error::TooManyLayers { .. } => failure.hint(
+                "flatten the image where it is made (`COPY --from=all / /` onto scratch), or merge layers by copying them: \
+                 LAP_ROOTS=copy",
+            ),
             Error::UnmappedId { uid, gid, .. } => failure.hint(format!(
                 "the user namespace has no place for {}: give this user a range of subordinate ids that holds it in \
                  /etc/subuid and /etc/subgid (65536 ids are enough for most images)",

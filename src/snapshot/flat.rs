@@ -47,8 +47,27 @@ pub(super) fn copy(from: &Path, target: &Path) -> Result<HashMap<(u64, u64), (i6
     copier.layer(from)?;
     let fail = |e| Error::system("look at", target, e);
     let mut times = HashMap::new();
-    change_times(&Folder::at(target).map_err(fail)?, &mut times).map_err(fail)?;
+    let folder = Folder::at(target).map_err(fail)?;
+    change_times(&folder, &mut times).map_err(fail)?;
+    if let Some(newest) = times.values().max() {
+        settle(&folder, *newest).map_err(fail)?;
+    }
     Ok(times)
+}
+
+/// Waits until a change gets another time than `newest`: before Linux 6.13 the clock of files moves in steps of some
+/// milliseconds, and what is changed within the step of the copy would look unchanged.
+fn settle(folder: &Folder, newest: (i64, u32)) -> Result<(), Errno> {
+    let node = folder.node()?;
+    // Giving it the mode it has is a change all the same.
+    for _ in 0..100 {
+        rustix::fs::fchmod(folder, rustix::fs::Mode::from_raw_mode(node.mode))?;
+        if folder.node()?.ctime > newest {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    Ok(())
 }
 
 fn change_times(folder: &Folder, times: &mut HashMap<(u64, u64), (i64, u32)>) -> Result<(), Errno> {

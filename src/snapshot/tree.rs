@@ -46,6 +46,10 @@ pub trait HashCache: Sync {
     fn get(&self, key: &StatKey) -> Option<ContentHash>;
     /// Remembers it.
     fn put(&self, key: &StatKey, hash: &ContentHash);
+    /// Bytes of the largest file that is read at all.
+    fn largest(&self) -> u64 {
+        u64::MAX
+    }
 }
 
 /// What `stat` says of a file: two files equal in it hold the same content.
@@ -185,6 +189,9 @@ impl Hashing<'_> {
         hasher.number("kind", u64::from(node.kind.as_raw_mode()));
         match node.kind {
             FileType::RegularFile => {
+                if let Some(limit) = self.cache.map(|c| c.largest()).filter(|limit| node.size > *limit) {
+                    return Err(Error::TooLarge { path: String::from_utf8_lossy(path).into_owned(), limit });
+                }
                 let capability = folder.attribute(name, OsStr::new(CAPABILITY)).map_err(&fail)?;
                 if let Some(value) = capability {
                     hasher.field("capability", attributes::portable(&value));

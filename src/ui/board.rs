@@ -1,6 +1,6 @@
 //! What is known about every task so far: the state that faces draw.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::report::{Event, Outcome, TaskId, TaskKind, Warning};
@@ -87,6 +87,9 @@ impl Entry {
     }
 }
 
+/// Rule, message, file and line of a warning.
+type Told = (Option<String>, String, Option<String>, Option<usize>);
+
 /// All tasks in the order they began, and what was said beside them.
 #[derive(Debug, Default)]
 pub(super) struct Board {
@@ -94,6 +97,8 @@ pub(super) struct Board {
     places: BTreeMap<TaskId, usize>,
     /// Warnings, each once.
     pub(super) warnings: Vec<Warning>,
+    /// What tells one warning from another.
+    told: BTreeSet<Told>,
 }
 
 impl Board {
@@ -139,7 +144,9 @@ impl Board {
                 }
             }
             Event::Warned(warning) => {
-                if !self.warnings.contains(warning) {
+                let known =
+                    (warning.rule.clone(), warning.message.clone(), warning.file.clone(), warning.line);
+                if self.told.insert(known) {
                     self.warnings.push(warning.clone());
                 }
             }
@@ -194,10 +201,15 @@ pub(super) fn last_words(board: &Board) -> String {
     out
 }
 
+/// Frames of warnings that are shown.
+const MOST_FRAMES: usize = 100;
+
 /// Warnings that have a place, in frames, and how many warnings there were; those without a place were told before.
 pub(super) fn warning_summary(board: &Board, colour: bool, width: usize) -> String {
     let mut out = String::new();
-    for warning in board.warnings.iter().filter(|warning| warning.place.is_some()) {
+    let placed = board.warnings.iter().filter(|warning| warning.place.is_some());
+    // Nobody reads more; each is a part of the source again.
+    for warning in placed.take(MOST_FRAMES) {
         out.push_str(&warning_page(warning, colour, width));
         out.push('\n');
     }

@@ -144,7 +144,16 @@ impl Lab {
 
     /// Runs the binary to its end.
     pub fn run(&self, arguments: &[&str]) -> Outcome {
-        Outcome::of(self.command(arguments).output().unwrap())
+        let mut command = self.command(arguments);
+        loop {
+            match command.output() {
+                // Another thread was starting a program while the binary was copied here, and held it for a moment.
+                Err(e) if e.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                    std::thread::sleep(std::time::Duration::from_millis(5));
+                }
+                output => return Outcome::of(output.unwrap()),
+            }
+        }
     }
 
     /// Runs the binary and expects success.

@@ -74,7 +74,7 @@ impl Yard {
     }
 
     /// Unpacks what `archive` gives as the layer `layer`, and looks whether the outside is as it was.
-    pub fn unpack_as(&self, layer: &DiffId, archive: impl Read) -> Result<LayerInfo, Error> {
+    pub fn unpack_as(&self, layer: &DiffId, archive: impl Read + Send) -> Result<LayerInfo, Error> {
         let outcome = self.store.unpack_within(layer, archive, self.limits);
         let outside = self.outside();
         assert_eq!(std::fs::read(outside.join("file")).unwrap(), b"precious");

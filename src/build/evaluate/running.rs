@@ -35,7 +35,7 @@ pub fn run(scene: &Scene<'_>, state: &mut State, run: &command::Run) -> Result<M
     state.remember(format!("RUN {} # buildkit", shown(&args, state)), true);
     let action = Action::Run(Run {
         args,
-        env: state.vars.pairs().to_vec(),
+        env: state.vars.pairs().cloned().collect(),
         cwd: paths::workdir("/", &state.image.config.working_dir),
         user: state.image.config.user.clone(),
         script,

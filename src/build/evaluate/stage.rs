@@ -11,10 +11,13 @@ use crate::build::evaluate::{
 };
 use crate::build::step::{Action, From, Parent, Read, Stage, StageIndex, Step, StepIndex, Workdir};
 use crate::dockerfile::{self, Command, Dockerfile, Instruction};
-use crate::oci::{History, ImageConfig};
+use crate::oci::{CONFIG_LIMIT, History, ImageConfig};
 
 /// How BuildKit marks its history entries, and so do we: tools look for it.
 const HISTORY_COMMENT: &str = "buildkit.dockerfile.v0";
+
+/// Bytes that the variables of all steps may have together: each step keeps its own.
+const MOST_VARIABLES: usize = 256 << 20;
 
 /// Everything the target needs, expanded.
 #[derive(Clone, Debug)]
@@ -43,6 +46,7 @@ pub fn evaluate(
         expansion: Expansion::new(file),
         steps: Vec::new(),
         states: file.stages.iter().map(|_| None).collect(),
+        variables: 0,
     };
     for index in 0..file.stages.len() {
         if outline.stages[index].is_some() {
@@ -69,6 +73,8 @@ struct Walk<'a> {
     expansion: Expansion,
     steps: Vec<Step>,
     states: Vec<Option<State>>,
+    /// Bytes of the variables that steps and stages hold.
+    variables: usize,
 }
 
 /// A stage while its instructions are walked.
@@ -83,6 +89,8 @@ pub(super) struct State {
     /// CMD stood in this stage, so ENTRYPOINT keeps it.
     pub cmd_is_own: bool,
     inherited_history: usize,
+    /// Bytes of the history's texts that were added.
+    history_size: usize,
 }
 
 impl State {
@@ -106,6 +114,7 @@ impl State {
             parent,
             cmd_is_own: false,
             inherited_history,
+            history_size: 0,
         };
         state.begin();
         state
@@ -127,6 +136,7 @@ impl State {
 
     /// Adds an entry of the history.
     pub fn remember(&mut self, created_by: String, layer: bool) {
+        self.history_size += created_by.len();
         self.image.history.push(History {
             created_by,
             comment: HISTORY_COMMENT.into(),
@@ -207,14 +217,32 @@ impl Walk<'_> {
                 };
                 state.parent = Parent::Step(StepIndex(self.steps.len()));
                 self.steps.push(step);
+                self.variables += state.vars.size();
             }
+            self.weigh(&state, instruction)?;
         }
         self.states[index.0] = Some(state);
         Ok(())
     }
 
-    fn inherit(&self, below: StageIndex) -> Result<State, Error> {
+    /// Refuses variables that double with every line, before they fill the memory.
+    fn weigh(&self, state: &State, instruction: &Instruction) -> Result<(), Error> {
+        let limit = usize::try_from(CONFIG_LIMIT).unwrap_or(usize::MAX);
+        if state.vars.size() + state.history_size > limit {
+            let message = format!("variables and history of the image are larger than {} MB", limit >> 20);
+            return Err(Error::definition(&instruction.span, message));
+        }
+        if self.variables > MOST_VARIABLES {
+            let message =
+                format!("the variables of all steps together are larger than {} MB", MOST_VARIABLES >> 20);
+            return Err(Error::definition(&instruction.span, message));
+        }
+        Ok(())
+    }
+
+    fn inherit(&mut self, below: StageIndex) -> Result<State, Error> {
         let state = self.states[below.0].clone();
+        self.variables += state.as_ref().map_or(0, |state| state.vars.size() + state.history_size);
         let mut state =
             state.ok_or_else(|| Error::Bug("a stage was walked before the one it is built from".into()))?;
         state.begin();

@@ -69,6 +69,7 @@ pub async fn unpacked(cx: &Context, world: &World, layer: &DiffId) -> Result<(),
 async fn unpacked_tree(cx: &Context, world: &World, parent: Parent) -> Result<Arc<Tree>, Error> {
     let tree = world.tree(parent)?;
     let layers = tree.chain();
+    world.doors.snapshots()?.check_depth(layers.len())?;
     futures_util::future::try_join_all(layers.iter().map(|layer| unpacked(cx, world, layer))).await?;
     Ok(tree)
 }

@@ -63,7 +63,7 @@ pub fn read(
             continue;
         }
         let known = doors.store().stat_cache(&context.root)?;
-        let cache = Remembered { known, now: cx.clock.now() };
+        let cache = Remembered { known, now: cx.clock.now(), largest: cx.limits.layer_size };
         for (place, step, read) in reads {
             let hash = context.with_source(|source| selection(&source, read, Some(&cache)));
             hashes.insert(place, hash.map_err(|e| missing(e, step, context))?);
@@ -158,6 +158,7 @@ fn similar(root: &Path, written: &str) -> Option<String> {
 struct Remembered {
     known: StatCache,
     now: Duration,
+    largest: u64,
 }
 
 impl HashCache for Remembered {
@@ -167,6 +168,10 @@ impl HashCache for Remembered {
 
     fn put(&self, key: &StatKey, hash: &ContentHash) {
         self.known.put(&name(key), stat(key), *hash, self.now);
+    }
+
+    fn largest(&self) -> u64 {
+        self.largest
     }
 }
 

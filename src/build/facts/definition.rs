@@ -34,7 +34,9 @@ pub fn read(request: &Request) -> Result<Definition, Error> {
             Error::input(format!("{shown} is a directory, not a Dockerfile")).hint("name the file with -f")
         );
     }
-    let bytes = fs::read_limited(&path, LARGEST_DOCKERFILE).map_err(|e| {
+    // What is named with -f may be a pipe; what is only found is not waited for.
+    let read = if request.dockerfile.is_some() { fs::read_limited } else { fs::read_regular };
+    let bytes = read(path.clone(), LARGEST_DOCKERFILE).map_err(|e| {
         let too_large = metadata.len() > LARGEST_DOCKERFILE;
         match too_large {
             true => Error::input(format!(
@@ -109,7 +111,7 @@ fn read_ignore(dockerfile: &Path, context: &Path) -> Result<ignore::Matcher, Err
     let mut beside = dockerfile.as_os_str().to_owned();
     beside.push(".dockerignore");
     for path in [PathBuf::from(beside), context.join(".dockerignore")] {
-        match fs::read_limited(&path, LARGEST_IGNORE_FILE) {
+        match fs::read_regular(&path, LARGEST_IGNORE_FILE) {
             Ok(bytes) => {
                 let name = shown(&path, context);
                 return Ok(ignore::Matcher::of_file(&SourceFile::new(name, bytes))?);

@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use crate::dockerfile::Problem;
+use crate::dockerfile::{LONGEST_TEXT, Problem};
+
+/// Characters of a text times parts of a pattern.
+const MOST_WORK: usize = 1 << 24;
 
 /// A part of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +24,7 @@ struct Pattern {
 pub(super) fn trim_start(pattern: &str, value: &str, longest: bool) -> Result<String, Problem> {
     let pattern = Pattern::new(pattern, longest)?;
     let value: Vec<char> = value.chars().collect();
+    pattern.check(&value)?;
     let end = pattern.find(&value, 0, true).map_or(0, |found| found.end);
     Ok(value[end..].iter().collect())
 }
@@ -37,12 +41,16 @@ pub(super) fn trim_end(pattern: &str, value: &str, longest: bool) -> Result<Stri
 pub(super) fn replace(pattern: &str, value: &str, by: &str, all: bool) -> Result<String, Problem> {
     let pattern = Pattern::new(pattern, true)?;
     let value: Vec<char> = value.chars().collect();
+    pattern.check(&value)?;
     let mut out = String::new();
     let (mut copied, mut from) = (0, 0);
     while from <= value.len()
         && let Some(found) = pattern.find(&value, from, false)
     {
         out.extend(&value[copied..found.start]);
+        if out.len() > LONGEST_TEXT {
+            return Err(Problem::TooLong);
+        }
         if !all {
             out.push_str(by);
             copied = found.end;
@@ -127,6 +135,16 @@ impl Pattern {
             });
         }
         Ok(Self { parts, greedy })
+    }
+
+    /// Refuses what would take longer than anybody waits.
+    fn check(&self, text: &[char]) -> Result<(), Problem> {
+        match self.parts.len().saturating_mul(text.len()) {
+            work if work > MOST_WORK => {
+                Err(Problem::Substitution("the pattern is too long for so long a value".into()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The first match at or behind `from` (only at `from` if `anchored`), the one a backtracking matcher finds first,

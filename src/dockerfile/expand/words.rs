@@ -3,8 +3,8 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-use crate::dockerfile::Problem;
 use crate::dockerfile::expand::{Expander, Expansion, Lookup, pattern};
+use crate::dockerfile::{LONGEST_TEXT, Problem};
 
 /// How deep `${…${…}}` may go.
 const DEEPEST: usize = 100;
@@ -87,6 +87,9 @@ impl Run<'_> {
             match c {
                 '$' => {
                     let value = self.dollar()?;
+                    if text.len() + value.len() > LONGEST_TEXT {
+                        return Err(Problem::TooLong);
+                    }
                     value.chars().for_each(|c| words.add(&mut self.buffer, c));
                     text.push_str(&value);
                 }
@@ -159,7 +162,11 @@ impl Run<'_> {
         }
         while let Some(c) = self.chars.peek().copied() {
             if c == '$' {
-                text.push_str(&self.dollar()?);
+                let value = self.dollar()?;
+                if text.len() + value.len() > LONGEST_TEXT {
+                    return Err(Problem::TooLong);
+                }
+                text.push_str(&value);
                 continue;
             }
             self.chars.next();
@@ -326,7 +333,7 @@ impl Run<'_> {
     fn nested(&mut self, stop: char, raw_escapes: bool, wanted: char) -> Result<String, Problem> {
         match self.until(Some(stop), raw_escapes) {
             Ok((text, _)) => Ok(text),
-            Err(Problem::TooDeep) => Err(Problem::TooDeep),
+            Err(problem @ (Problem::TooDeep | Problem::TooLong)) => Err(problem),
             Err(_) if self.chars.peek().is_none() => Err(missing(wanted)),
             Err(problem) => Err(problem),
         }

@@ -16,6 +16,9 @@ use crate::report::Context;
 
 /// Names asked for at once; Amazon's registry refuses more.
 const PAGE: usize = 1000;
+/// Pages and names of a list that are believed.
+const MOST_PAGES: usize = 20_000;
+const MOST_NAMES: usize = 5_000_000;
 /// Largest page read.
 const LARGEST_PAGE: usize = 32 << 20;
 
@@ -70,13 +73,17 @@ impl Client {
             let call = &call;
             let (page, next) = self.call(cx, call, &[200], |reply| read_page(call, reply)).await?;
             // Some registries repeat the last name of a page on the next.
+            let before = names.len();
             names.extend(page.into_iter().filter(|name| seen.insert(name.clone())));
+            if visited.len() > MOST_PAGES || names.len() > MOST_NAMES {
+                return Err(call.words("its list has no end").error);
+            }
             url = match next.and_then(|next| wire::resolve(&url, &next)) {
                 Some(next) if wire::is_cross_origin(&url, &next) => {
                     return Err(call.words("the next page of its list is on another host").error);
                 }
-                // A page that leads back would never end.
-                Some(next) if !visited.contains(next.as_str()) => next,
+                // A page that leads back, or says nothing new, would never end.
+                Some(next) if !visited.contains(next.as_str()) && names.len() > before => next,
                 _ => return Ok(names),
             };
         }

@@ -418,6 +418,10 @@ impl Copier<'_> {
         self.clear(to, place, seen.path)?;
         let name = place.file_name().unwrap_or_default();
         let node = seen.node;
+        let limit = self.cx.limits.layer_size;
+        if node.is_file() && node.size > limit {
+            return Err(Error::TooLarge { path: String::from_utf8_lossy(seen.path).into_owned(), limit });
+        }
         let links = Arc::clone(&self.links);
         let mut links = (node.links > 1).then(|| links.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some(links) = &mut links {

@@ -26,7 +26,13 @@ impl CacheMounts {
     ///
     /// # Errors
     /// If the archive is broken or cannot be unpacked; nothing stays behind.
-    pub fn import(&self, key: &ContentHash, id: &str, now: Duration, archive: impl Read) -> Result<()> {
+    pub fn import(
+        &self,
+        key: &ContentHash,
+        id: &str,
+        now: Duration,
+        archive: impl Read + Send,
+    ) -> Result<()> {
         if self.contains(key) {
             return Ok(());
         }

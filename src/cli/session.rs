@@ -17,7 +17,7 @@ use crate::cli::Global;
 use crate::content::{OpenOptions, Store};
 use crate::host;
 use crate::registry::{ClientOptions, Credentials};
-use crate::report::{Context, Limits, Reporter, Secrets};
+use crate::report::{Context, Limits, Reporter, Secrets, Sink};
 use crate::sandbox::Sandbox;
 use crate::snapshot;
 use crate::ui::Renderer;
@@ -89,13 +89,27 @@ impl Session {
     /// # Errors
     /// If the place of the store is unknown or the progress display cannot be had.
     pub fn begin(global: &Global, needs: Needs, doing: &'static str) -> Result<Self, Failure> {
+        Self::begin_told(global, needs, doing, None)
+    }
+
+    /// The same with somebody else who is told what happens.
+    ///
+    /// # Errors
+    /// See [`Session::begin`].
+    pub fn begin_told(
+        global: &Global,
+        needs: Needs,
+        doing: &'static str,
+        also: Option<Arc<dyn Sink>>,
+    ) -> Result<Self, Failure> {
         let entered = match needs {
             Needs::Namespace => enter(),
             Needs::Process => outside(),
         };
         let clock = host::clock::system();
         let renderer = Renderer::stderr(global.choice(), doing, clock.clone())?;
-        let report = Reporter::new(vec![renderer.sink()], Arc::new(Secrets::default()));
+        let sinks = std::iter::once(renderer.sink()).chain(also).collect();
+        let report = Reporter::new(sinks, Arc::new(Secrets::default()));
         let mut limits = Limits::default();
         if let Some(jobs) = global.jobs {
             limits.jobs = jobs;

@@ -21,6 +21,28 @@ pub struct Request {
     pub iidfile: Option<PathBuf>,
     /// A file for the whole outcome, as JSON.
     pub metadata_file: Option<PathBuf>,
+    /// Files for the manifest's digest.
+    pub digest_files: Vec<DigestFile>,
+}
+
+/// A file that names what was built by its digest.
+#[derive(Clone, Debug)]
+pub struct DigestFile {
+    /// Where.
+    pub path: PathBuf,
+    /// How.
+    pub form: DigestForm,
+}
+
+/// How an image is named by its digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DigestForm {
+    /// `sha256:…`.
+    Digest,
+    /// `NAME@sha256:…`, a line for each name.
+    NameAndDigest,
+    /// `NAME:TAG@sha256:…`, a line for each name.
+    NameTagAndDigest,
 }
 
 /// Builds.
@@ -32,11 +54,23 @@ pub async fn run(cx: &Context, doors: &Doors, request: &Request) -> Result<Built
     if let Some(path) = &request.iidfile {
         fs::write_atomic(path, built.id.to_string())?;
     }
+    for file in &request.digest_files {
+        fs::write_atomic(&file.path, named(&built, file.form))?;
+    }
     if let Some(path) = &request.metadata_file {
         let bytes = serde_json::to_vec_pretty(&metadata(&built)).map_err(|e| Failure::of(Kind::Bug, &e))?;
         fs::write_atomic(path, bytes)?;
     }
     Ok(built)
+}
+
+fn named(built: &Built, form: DigestForm) -> String {
+    let digest = built.published();
+    let lines = built.tags.iter().map(|tag| match form {
+        DigestForm::NameTagAndDigest => format!("{}@{digest}\n", tag.with_default_tag()),
+        DigestForm::Digest | DigestForm::NameAndDigest => format!("{}@{digest}\n", tag.name()),
+    });
+    if form == DigestForm::Digest { digest.to_string() } else { lines.collect() }
 }
 
 /// The keys that `docker buildx build --metadata-file` writes.

@@ -77,6 +77,15 @@ pub struct Warning {
     pub place: Option<Span>,
 }
 
+/// A step that is going to be made, or is known already.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlannedStep {
+    /// The name its task will have.
+    pub name: String,
+    /// The names of the steps it needs.
+    pub after: Vec<String>,
+}
+
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -125,6 +134,13 @@ pub enum Event {
         outcome: Outcome,
         /// A few words on the result: a digest, a size.
         detail: Option<String>,
+        /// When.
+        at: Stamp,
+    },
+    /// It is decided which steps there will be.
+    Planned {
+        /// In an order in which they could be made.
+        steps: Vec<PlannedStep>,
         /// When.
         at: Stamp,
     },

@@ -10,6 +10,6 @@ mod redact;
 mod reporter;
 
 pub use context::{Context, Limits};
-pub use event::{Event, Outcome, Stamp, Stream, TaskId, TaskKind, Warning};
+pub use event::{Event, Outcome, PlannedStep, Stamp, Stream, TaskId, TaskKind, Warning};
 pub use redact::Secrets;
 pub use reporter::{Reporter, Sink, Task};

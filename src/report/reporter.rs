@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::report::redact::Masked;
-use crate::report::{Event, Outcome, Secrets, Stamp, Stream, TaskId, TaskKind, Warning};
+use crate::report::{Event, Outcome, PlannedStep, Secrets, Stamp, Stream, TaskId, TaskKind, Warning};
 
 /// Somebody who reads events as they happen. Called from many threads.
 pub trait Sink: Send + Sync {
@@ -51,6 +51,16 @@ impl Reporter {
         let name = self.0.secrets.redact_text(&name.into());
         self.emit(&Event::Started { task: id, kind, name, at: self.now() });
         Task { reporter: self.clone(), id, streams: Mutex::default(), finished: false }
+    }
+
+    /// Says which steps there will be.
+    pub fn planned(&self, mut steps: Vec<PlannedStep>) {
+        let redact = |text: &mut String| *text = self.0.secrets.redact_text(text);
+        for step in &mut steps {
+            redact(&mut step.name);
+            step.after.iter_mut().for_each(redact);
+        }
+        self.emit(&Event::Planned { steps, at: self.now() });
     }
 
     /// Says something a user should know.
@@ -131,6 +141,7 @@ impl Task {
             Outcome::Failed(message) => Outcome::Failed(self.reporter.0.secrets.redact_text(&message)),
             other => other,
         };
+        let detail = detail.map(|detail| self.reporter.0.secrets.redact_text(&detail));
         let at = self.reporter.now();
         self.reporter.emit(&Event::Finished { task: self.id, outcome, detail, at });
     }

@@ -95,6 +95,8 @@ type Told = (Option<String>, String, Option<String>, Option<usize>);
 pub(super) struct Board {
     entries: Vec<Entry>,
     places: BTreeMap<TaskId, usize>,
+    /// Of each planned step what it needs, and when that was decided.
+    planned: BTreeMap<String, (Vec<String>, Duration)>,
     /// Warnings, each once.
     pub(super) warnings: Vec<Warning>,
     /// What tells one warning from another.
@@ -150,6 +152,12 @@ impl Board {
                     self.warnings.push(warning.clone());
                 }
             }
+            Event::Planned { steps, at } => {
+                for step in steps {
+                    let after = step.after.iter().map(|name| clean(name.as_bytes())).collect();
+                    self.planned.insert(clean(step.name.as_bytes()), (after, at.0));
+                }
+            }
             Event::Note { .. } => {}
         }
         Vec::new()
@@ -167,6 +175,22 @@ impl Board {
 
     fn entry_mut(&mut self, task: TaskId) -> Option<&mut Entry> {
         self.places.get(&task).map(|place| &mut self.entries[*place])
+    }
+
+    /// The names of what a planned task needs.
+    pub(super) fn after(&self, name: &str) -> Option<&[String]> {
+        self.planned.get(name).map(|(after, _)| after.as_slice())
+    }
+
+    /// When a task was planned.
+    pub(super) fn planned_at(&self, name: &str) -> Option<Duration> {
+        self.planned.get(name).map(|(_, at)| *at)
+    }
+
+    /// Number of tasks there are and, as far as is planned, will be.
+    pub(super) fn expected(&self) -> usize {
+        let begun = |name: &String| self.entries.iter().any(|entry| entry.name == *name);
+        self.entries.len() + self.planned.keys().filter(|name| !begun(name)).count()
     }
 
     /// Number of tasks that ended.

@@ -30,6 +30,7 @@ mod rawjson;
 mod renderer;
 mod table;
 mod terminal;
+mod timeline;
 mod tty;
 
 pub use choice::{Choice, LogFormat, Progress};
@@ -39,3 +40,4 @@ pub use page::{page, page_json, show, warning_page};
 pub use renderer::Renderer;
 pub use table::Table;
 pub use terminal::Terminal;
+pub use timeline::Timeline;

@@ -137,7 +137,7 @@ impl Draw for Plain {
             Event::Warned(warning) if self.board.warnings.len() > warnings && warning.place.is_none() => {
                 writeln!(out, "{} {}", paint(self.palette.warning, "warning:"), warning_line(warning))
             }
-            Event::Warned(_) => Ok(()),
+            Event::Warned(_) | Event::Planned { .. } => Ok(()),
             Event::Note { message } => writeln!(out, "{}", clean(message.as_bytes())),
         }
     }

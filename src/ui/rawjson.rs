@@ -87,7 +87,7 @@ impl RawJson {
             }
             Event::Warned(warning) => json!({ "warnings": [warned(warning)] }),
             // The format has no place for words that belong to no vertex.
-            Event::Note { .. } => return None,
+            Event::Note { .. } | Event::Planned { .. } => return None,
         })
     }
 }
@@ -119,7 +119,7 @@ fn stamp(event: &Event) -> Option<Stamp> {
         | Event::Log { at, .. }
         | Event::Progress { at, .. }
         | Event::Finished { at, .. } => Some(*at),
-        Event::Warned(_) | Event::Note { .. } => None,
+        Event::Warned(_) | Event::Note { .. } | Event::Planned { .. } => None,
     }
 }
 

@@ -89,9 +89,36 @@ impl Tty {
             self.board.entries().iter().filter_map(|entry| entry.ended.as_ref().map(|(end, _)| *end)).max();
         let end = if closed { last.unwrap_or(now) } else { now };
         let (done, all) = (self.board.finished(), self.board.entries().len());
-        let end_word = if closed && done == all { " FINISHED" } else { "" };
+        let shown = if closed { all } else { self.board.expected() };
         let took = format::duration(end.saturating_sub(began));
-        format!("[+] {} {took} ({done}/{all}){end_word}", self.doing)
+        let counts = if closed { self.counts() } else { String::new() };
+        let end_word = if closed && done == all { format!(" FINISHED{counts}") } else { counts };
+        format!("[+] {} {took} ({done}/{shown}){end_word}", self.doing)
+    }
+
+    /// `: 3 steps ran, 4 cached`, where there were steps.
+    fn counts(&self) -> String {
+        let steps = self.board.entries().iter().filter(|entry| entry.kind == TaskKind::Step);
+        let (mut ran, mut cached, mut failed, mut stopped) = (0, 0, 0, 0);
+        for entry in steps {
+            match entry.ended {
+                Some((_, Outcome::Done)) => ran += 1,
+                Some((_, Outcome::Cached)) => cached += 1,
+                Some((_, Outcome::Failed(_))) => failed += 1,
+                Some((_, Outcome::Cancelled)) | None => stopped += 1,
+            }
+        }
+        if ran + cached + failed + stopped == 0 {
+            return String::new();
+        }
+        let plural = if ran == 1 { "" } else { "s" };
+        let mut words = format!(": {ran} step{plural} ran, {cached} cached");
+        for (count, word) in [(failed, "failed"), (stopped, "stopped")] {
+            if count > 0 {
+                words.push_str(&format!(", {count} {word}"));
+            }
+        }
+        words
     }
 
     /// The tasks a frame of `rows` lines has room for: all that run (with their logs), and the latest others.

@@ -22,4 +22,5 @@ mod outputs;
 mod running;
 mod sandbox;
 mod stage;
+mod timeline;
 mod tree;

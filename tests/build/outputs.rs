@@ -266,3 +266,55 @@ fn what_cannot_be_is_said_before_anything_runs() {
     assert!(kept.stdout.contains("2 made here"), "{kept}");
     assert!(lab.ok(&["image", "ls"]).stdout.contains("example.org/x"));
 }
+
+#[test]
+fn kaniko_jobs_move_over() {
+    let (lab, context) = lab(Who::Caller);
+    let registry = Registry::start(&lab);
+    fs::write(context.join("Dockerfile"), IMAGE).unwrap();
+    let name = format!("{}/team/shop:1", registry.address);
+    let dir = format!("dir://{}", context.display());
+    let flags = [
+        "image",
+        "build",
+        "--context",
+        &dir,
+        "--dockerfile",
+        "Dockerfile",
+        "--destination",
+        &name,
+        "--digest-file",
+        "out/digest",
+        "--image-name-tag-with-digest-file",
+        "out/named",
+        "--tar-path",
+        "out/image.tar",
+        "--snapshot-mode=redo",
+        "--use-new-run",
+        "--cleanup",
+        "--push-retry",
+        "3",
+        "--compression",
+        "zstd",
+    ];
+    let built = lab.ok(&flags);
+    let digest = fs::read_to_string(lab.path("out/digest")).unwrap();
+    assert!(
+        built.stderr.contains("change nothing here: --use-new-run, --snapshot-mode, --cleanup, --push-retry"),
+        "{built}"
+    );
+    let place = format!("docker://{}/team/shop@{digest}", registry.address);
+    let raw = tool("skopeo", &["inspect", "--tls-verify=false", "--raw", &place]);
+    assert!(raw.contains("tar+zstd"), "{raw}");
+    assert_eq!(fs::read_to_string(lab.path("out/named")).unwrap(), format!("{name}@{digest}\n"));
+    assert!(lab.path("out/image.tar").exists());
+    let quiet = lab.run(&["image", "build", "--no-push", "-d", "127.0.0.1:1/x", "c"]);
+    assert_eq!(quiet.code, 0, "{quiet}");
+    for (flag, words) in [
+        ("--single-snapshot", "--single-snapshot asks for"),
+        ("--cache-ttl=6h", "lap image prune"),
+        ("--cache-everything", "unexpected argument"),
+    ] {
+        lab.run(&["image", "build", flag, "c"]).failure(&[words]);
+    }
+}

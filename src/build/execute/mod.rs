@@ -19,7 +19,7 @@ use crate::base::{DiffId, NodeId};
 use crate::build::plan::{Plan, Verdict};
 use crate::build::step::{Parent, StepIndex};
 use crate::build::{Error, blocking, transfer};
-use crate::report::{Context, Outcome, TaskKind};
+use crate::report::{Context, Outcome, PlannedStep, TaskKind};
 use crate::schedule;
 
 pub(super) use caching::{keep, trim};
@@ -30,6 +30,12 @@ pub use world::{Tree, World, WorldInputs, is_whole};
 /// # Errors
 /// [`Error::Step`] of the first step that fails; the others are stopped.
 pub async fn execute(cx: &Context, world: &Arc<World>, plan: &Plan) -> Result<(), Error> {
+    let name = |node: NodeId| world.steps[plan.dag.node(node).0].name.clone();
+    let planned = |node: NodeId| PlannedStep {
+        name: name(node),
+        after: plan.dag.dependencies(node).iter().map(|below| name(*below)).collect(),
+    };
+    cx.report.planned(plan.dag.iter().map(|(node, _)| planned(node)).collect());
     for (index, verdict) in plan.verdicts.iter().enumerate() {
         if *verdict != Verdict::Make {
             let task = cx.report.task(TaskKind::Step, world.steps[index].name.clone());

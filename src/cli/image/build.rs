@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -10,12 +11,16 @@ use crate::base::{Platform, Reference};
 use crate::build::step::Network;
 use crate::build::{Output, Request};
 use crate::cli::image::call::{Call, Question};
+use crate::cli::image::kaniko::KanikoFlags;
 use crate::cli::image::outputs::OutputFlags;
 use crate::cli::image::running::RunFlags;
 use crate::cli::image::summary::summary;
 use crate::cli::image::usage;
 use crate::cli::session::{RegistryFlags, reference};
 use crate::cli::{Global, Needs, Result, Session, output};
+use crate::registry::Mirror;
+use crate::report::Sink;
+use crate::ui::Timeline;
 use crate::{host, ops};
 
 /// Build an image from a Dockerfile.
@@ -28,7 +33,7 @@ pub struct Build {
     #[arg(short, long, value_name = "NAME", value_parser = reference)]
     tag: Vec<Reference>,
     /// The Dockerfile [default: CONTEXT/Dockerfile]
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", alias = "dockerfile")]
     file: Option<PathBuf>,
     /// The stage to build [default: the last one]
     #[arg(long, value_name = "STAGE")]
@@ -68,11 +73,16 @@ pub struct Build {
     /// Write what came out of the build into this file, as JSON
     #[arg(long, value_name = "FILE")]
     metadata_file: Option<PathBuf>,
+    /// Write a page into this file that shows where the time went, also when the build fails
+    #[arg(long, value_name = "FILE.html")]
+    timeline: Option<PathBuf>,
     /// Print only the image's id
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
     outputs: OutputFlags,
+    #[command(flatten)]
+    kaniko: KanikoFlags,
     #[command(flatten)]
     registry: RegistryFlags,
 }
@@ -95,17 +105,25 @@ impl std::str::FromStr for NetworkMode {
 
 impl Build {
     /// Runs the command.
-    pub fn run(self, global: &Global) -> Result {
+    pub fn run(mut self, global: &Global) -> Result {
+        self.take_kaniko()?;
         let mut global = global.clone();
         if self.quiet && global.progress.is_none() {
             global.progress = Some(crate::ui::Progress::Quiet);
         }
         let (outputs, insecure) = self.outputs.outputs(&self.tag)?;
         let build = self.request(outputs)?;
-        let session = Session::begin(&global, Needs::Namespace, "Building")?;
+        let timeline = self.timeline.as_ref().map(|_| Timeline::new());
+        let sink = timeline.clone().map(|timeline| timeline as Arc<dyn Sink>);
+        let session = Session::begin_told(&global, Needs::Namespace, "Building", sink)?;
         let mut options = self.registry.options();
-        options.insecure.extend(insecure);
+        options.insecure.extend(insecure.into_iter().chain(self.kaniko.insecure_registry.iter().cloned()));
+        options.ca_files.extend(self.kaniko.certificates());
+        for (registry, location) in self.kaniko.mirrors() {
+            options.mirrors.entry(registry).or_default().push(Mirror { location });
+        }
         let doors = session.doors(options)?;
+        self.kaniko.warning().into_iter().for_each(|words| session.cx.report.warn(words));
         let call = if self.check { Call::CHECK } else { self.call };
         if call.question != Question::Build {
             let code = call.run(&session, &doors, &build)?;
@@ -115,8 +133,18 @@ impl Build {
             build,
             iidfile: self.iidfile.clone(),
             metadata_file: self.metadata_file.clone(),
+            digest_files: self.kaniko.digest_files(),
         };
-        let built = session.block_on(ops::image_build::run(&session.cx, &doors, &request))?;
+        let built = session.block_on(ops::image_build::run(&session.cx, &doors, &request));
+        if let (Some(path), Some(timeline)) = (&self.timeline, timeline) {
+            let page = timeline.page(&self.title(), session.cx.report.now().0);
+            let written = host::fs::write_atomic(path, page);
+            // Why a build failed is more than that nobody can read how.
+            if built.is_ok() {
+                written?;
+            }
+        }
+        let built = built?;
         let writes_stdout = request.build.outputs.iter().any(Output::is_stdout);
         match (writes_stdout, self.quiet) {
             (true, _) => {}
@@ -148,6 +176,28 @@ impl Build {
             annotations: self.outputs.annotations(),
             outputs,
         })
+    }
+
+    /// What kaniko's flags ask for, said with ours.
+    fn take_kaniko(&mut self) -> Result<()> {
+        self.kaniko.check()?;
+        self.outputs.add(self.kaniko.outputs());
+        if let Some(context) = self.kaniko.context()? {
+            self.context = context;
+        }
+        self.tag.append(&mut self.kaniko.destination);
+        self.platform = self.platform.take().or(self.kaniko.custom_platform.take());
+        Ok(())
+    }
+
+    /// What is built, for a heading.
+    fn title(&self) -> String {
+        let names: Vec<String> = self.tag.iter().map(|tag| tag.with_default_tag().familiar()).collect();
+        let target = self.target.as_ref().map(|target| format!(", stage {target}")).unwrap_or_default();
+        match names.is_empty() {
+            true => format!("lap image build {}{target}", self.context.display()),
+            false => format!("{} from {}{target}", names.join(", "), self.context.display()),
+        }
     }
 
     /// A name without a value takes the environment's; unset there, the argument is not given.

@@ -6,6 +6,7 @@ mod check;
 mod du;
 mod history;
 mod inspect;
+mod kaniko;
 mod keys;
 mod limits;
 mod load;

@@ -36,6 +36,11 @@ pub struct OutputFlags {
 type Annotations = std::sync::Arc<[Annotation]>;
 
 impl OutputFlags {
+    /// Adds values of `--output` that other flags stand for.
+    pub fn add(&mut self, outputs: Vec<String>) {
+        self.output.extend(outputs);
+    }
+
     /// The outputs of a build with these names, and the registries that may be spoken to without TLS.
     ///
     /// # Errors

@@ -235,7 +235,7 @@ fn tty_shows_what_runs_and_leaves_the_whole_list() {
     let (_, last) = screens(64, 24, &story(), 3_400);
     insta::assert_snapshot!(last, @r#"
     a word beside|
-    [+] Building 3.3s (5/5) FINISHED|
+    [+] Building 3.3s (5/5) FINISHED: 0 steps ran, 1 cached, 1 fai…|
     => [internal] load build definition from Dockerfile        0.0s|
     => [base 1/2] FROM debian                                  3.1s|
     => CACHED [build 1/3] RUN make                             0.0s|

@@ -64,7 +64,12 @@ impl Login {
         let password = match (&self.password, self.password_stdin) {
             (Some(password), _) => password.clone(),
             (None, true) => from_stdin()?,
-            (None, false) => ask("Password: ", host::terminal::read_hidden_line)?,
+            (None, false) => {
+                let answer = ask("Password: ", host::terminal::read_hidden_line);
+                // The end of the line was not shown either.
+                let _ = writeln!(std::io::stderr());
+                answer?
+            }
         };
         if username.is_empty() || password.is_empty() {
             return Err(Failure::new(Kind::Usage, format!("log in to {}", self.registry))
@@ -115,7 +120,10 @@ pub(super) fn ask(question: &str, read: fn() -> std::io::Result<String>) -> Resu
     let mut error = std::io::stderr();
     // A question that cannot be shown shows in the answer.
     let _ = write!(error, "{question}").and_then(|()| error.flush());
-    read().map_err(|e| fail().caused_by(&e))
+    read().map_err(|e| match e.kind() {
+        std::io::ErrorKind::Interrupted => Failure::new(Kind::Cancelled, "stopped on request"),
+        _ => fail().caused_by(&e),
+    })
 }
 
 /// The whole of standard input without the last line's end.

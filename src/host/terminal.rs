@@ -3,7 +3,7 @@
 use std::io::{self, BufRead as _};
 use std::os::fd::AsFd;
 
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 
 /// Columns and rows of the terminal behind `fd`, as they are at this moment; `None` if it is no terminal or has not
 /// been told its size.
@@ -22,19 +22,77 @@ pub fn read_line() -> io::Result<String> {
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-/// The next line of the terminal behind standard input, which does not show it meanwhile.
+/// Keys of a terminal that asks without showing.
+const INTERRUPT: u8 = 3;
+const END: u8 = 4;
+const ERASE: [u8; 2] = [8, 127];
+const ERASE_LINE: u8 = 21;
+
+/// The next line of the terminal behind standard input, which does not show it meanwhile. Ctrl-C is read as a key, so that
+/// the terminal is as it was before when the process ends because of it.
 ///
 /// # Errors
-/// If standard input is no terminal or cannot be read.
+/// `Interrupted` for Ctrl-C; if standard input is no terminal, cannot be read, or the line is not UTF-8.
 pub fn read_hidden_line() -> io::Result<String> {
     let stdin = io::stdin();
     let before = tcgetattr(&stdin)?;
     let mut hidden = before.clone();
-    hidden.local_modes.remove(LocalModes::ECHO);
-    // The end of the line still shows, so that what follows begins on a line of its own.
-    hidden.local_modes.insert(LocalModes::ECHONL);
+    hidden.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+    hidden.special_codes[SpecialCodeIndex::VMIN] = 1;
+    hidden.special_codes[SpecialCodeIndex::VTIME] = 0;
     tcsetattr(&stdin, OptionalActions::Flush, &hidden)?;
-    let line = read_line();
+    let line = read_keys(|byte| {
+        loop {
+            match rustix::io::read(&stdin, &mut *byte) {
+                Err(rustix::io::Errno::INTR) => {}
+                other => return Ok(other?),
+            }
+        }
+    });
     tcsetattr(&stdin, OptionalActions::Flush, &before)?;
-    line
+    String::from_utf8(line?).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
+}
+
+/// A line as it is typed, one key at a time.
+fn read_keys(mut next: impl FnMut(&mut [u8; 1]) -> io::Result<usize>) -> io::Result<Vec<u8>> {
+    let (mut line, mut byte) = (Vec::new(), [0]);
+    while next(&mut byte)? > 0 {
+        match byte[0] {
+            b'\n' | b'\r' => return Ok(line),
+            INTERRUPT => return Err(io::ErrorKind::Interrupted.into()),
+            END if line.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
+            END => {}
+            ERASE_LINE => line.clear(),
+            key if ERASE.contains(&key) => {
+                // A character of several bytes goes whole.
+                while line.pop().is_some_and(|byte| byte & 0xC0 == 0x80) {}
+            }
+            key => line.push(key),
+        }
+    }
+    Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys() {
+        let typed = |keys: &[u8]| {
+            let mut keys = keys.iter();
+            read_keys(|byte| {
+                Ok(keys.next().map_or(0, |key| {
+                    byte[0] = *key;
+                    1
+                }))
+            })
+        };
+        assert_eq!(typed(b"pass\rmore").unwrap(), b"pass");
+        assert_eq!(typed("aé\x7f\x7fb\n".as_bytes()).unwrap(), b"b");
+        assert_eq!(typed(b"wrong\x15right\n").unwrap(), b"right");
+        assert_eq!(typed(b"pa\x03ss\n").unwrap_err().kind(), io::ErrorKind::Interrupted);
+        assert_eq!(typed(b"\x04").unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(typed(b"cut").unwrap(), b"cut");
+    }
 }

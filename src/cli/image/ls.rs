@@ -63,10 +63,15 @@ fn table(images: &[Listed], now: Duration) -> String {
     table.render()
 }
 
-/// How long ago a moment of a configuration was; the text itself if it is not one.
+/// Moments that stand for none: the beginning of Unix time, and that of archives (1980), which reproducible builds write
+/// where nothing says a time.
+const NO_MOMENT: [i64; 2] = [0, 315_532_800];
+
+/// How long ago a moment of a configuration was; the text itself if it is not one, and `-` if it only stands for none.
 pub(super) fn age(created: &str, now: Duration) -> String {
     match oci::moment(created) {
         None => created.to_owned(),
+        Some(then) if NO_MOMENT.contains(&then) => "-".to_owned(),
         Some(then) => {
             let then = Duration::from_secs(u64::try_from(then).unwrap_or(0));
             ui::ago(now.saturating_sub(then))

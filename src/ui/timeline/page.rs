@@ -86,11 +86,11 @@ fn table(story: &Story) -> String {
 fn line(out: &mut String, row: &Row, began: Duration) {
     let waited = if row.waited.is_zero() { String::new() } else { time(row.waited) };
     let moved = if row.moved == 0 { String::new() } else { size(row.moved) };
-    let _ = write!(
+    let _ = writeln!(
         out,
         "<tr id=\"task-{number}\" tabindex=\"0\" class=\"{result}\"><td>{number}</td>\
          <th scope=\"row\">{name}{more}</th><td>{what}</td><td>{result}</td><td>{began}</td><td>{waited}</td>\
-         <td>{took}</td><td>{moved}</td><td>{longest}</td></tr>\n",
+         <td>{took}</td><td>{moved}</td><td>{longest}</td></tr>",
         number = row.number,
         result = row.result(),
         name = escape(&row.name),

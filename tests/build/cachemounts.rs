@@ -1,17 +1,12 @@
 //! Cache mounts: what stays between builds, who may use it at once, and what goes when there is too much.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::lab::{Lab, Outcome, Registry, Who, everybody};
 use crate::mounts::{build, names, on_shell};
-
-/// The output of a step, without its number and time.
-fn said(outcome: &Outcome, prefix: &str) -> Vec<String> {
-    let marked = outcome.stderr.lines().filter_map(|line| line.split_once(prefix));
-    marked.map(|(_, rest)| rest.trim().to_owned()).collect()
-}
 
 #[test]
 fn a_cache_stays_between_builds_and_out_of_the_image() {
@@ -72,14 +67,6 @@ fn a_cache_can_begin_with_files_of_a_stage() {
     }
 }
 
-/// A step that says when it began and ended, in milliseconds.
-fn timed(n: usize, sharing: &str) -> String {
-    format!(
-        "RUN --mount=type=cache,id=t,target=/c{sharing} : {n}; echo began $(date +%s%N); ls /c | wc -l; \
-         touch /c/{n}; sleep 0.7; echo ended $(date +%s%N)\n"
-    )
-}
-
 /// Builds several Dockerfiles at once, each by a process of its own.
 fn at_once(lab: &Lab, texts: &[String]) -> Vec<Outcome> {
     let children: Vec<_> = texts
@@ -95,37 +82,34 @@ fn at_once(lab: &Lab, texts: &[String]) -> Vec<Outcome> {
     children.into_iter().map(|child| Outcome::of(child.wait_with_output().unwrap()).success()).collect()
 }
 
-fn moments(outcomes: &[Outcome]) -> Vec<(u128, u128)> {
-    // The step's own text has the words, too.
-    let number = |outcome: &Outcome, word: &str| {
-        said(outcome, word).iter().find_map(|text| text.parse().ok()).unwrap()
-    };
-    let mut moments: Vec<_> =
-        outcomes.iter().map(|outcome| (number(outcome, " began "), number(outcome, " ended "))).collect();
-    moments.sort_unstable();
-    moments
-}
-
 #[test]
 fn sharing_decides_who_waits() {
     let lab = Lab::new(Who::Caller);
     let context = lab.busybox_context("c", &[]);
     build(&lab, &context, "RUN true\n", &[]).success();
-    let steps = |sharing: &str| [timed(1, sharing), timed(2, sharing)];
-    let locked = at_once(&lab, &steps(",sharing=locked"));
-    let moments_of = moments(&locked);
-    assert!(moments_of[1].0 >= moments_of[0].1, "they ran at once: {moments_of:?}");
-    assert!(locked.iter().any(|o| o.stderr.contains("waiting for cache mount t")), "{locked:?}");
-    for sharing in ["", ",sharing=shared", ",sharing=private"] {
+    // Each is alone as long as it holds the cache.
+    let alone = |n: usize| {
+        format!(
+            "RUN --mount=type=cache,id=t,target=/c,sharing=locked : {n}; mkdir /c/alone && sleep 0.5 && rmdir /c/alone\n"
+        )
+    };
+    at_once(&lab, &[alone(1), alone(2), alone(3)]);
+    // Each waits until the other is there, too: if one had to wait for the cache, neither would end.
+    for (sharing, seen) in [("", 2), (",sharing=shared", 2), (",sharing=private", 1)] {
         lab.ok(&["image", "prune", "--all"]);
         build(&lab, &context, "RUN true\n", &[]).success();
-        let moments_of = moments(&at_once(&lab, &steps(sharing)));
-        assert!(moments_of[1].0 < moments_of[0].1, "{sharing}: one waited: {moments_of:?}");
+        let meet = |n: usize| {
+            format!(
+                "RUN --mount=type=cache,id=t,target=/c{sharing} --mount=type=cache,id=meet,target=/meet \
+                 touch /c/{n} /meet/{n}; i=0; until test -e /meet/1 -a -e /meet/2; do sleep 0.1; i=$((i+1)); \
+                 test $i -lt 3000; done; test $(ls /c | wc -l) = {seen}\n"
+            )
+        };
+        at_once(&lab, &[meet(1), meet(2)]);
     }
     // Two private users of one moment left a cache each; one alone finds the first again.
-    let outcome =
-        build(&lab, &context, "RUN --mount=type=cache,id=t,target=/c,sharing=private ls /c | wc -l\n", &[]);
-    assert!(outcome.success().stderr.contains(" 1\n"));
+    let again = "RUN --mount=type=cache,id=t,target=/c,sharing=private test $(ls /c | wc -l) = 1\n";
+    build(&lab, &context, again, &[]).success();
 }
 
 #[test]
@@ -148,45 +132,55 @@ fn steps_of_one_build_share_and_wait_as_well() {
     build(&lab, &context, twice, &[]).success();
 }
 
+/// A build whose last step holds the cache `t` and sleeps, until it is stopped.
+fn holder(lab: &Lab, script: &str) -> std::process::Child {
+    let context = lab.busybox_context("holder", &[]);
+    let marker = format!("{}9", std::process::id());
+    let step = format!("RUN --mount=type=cache,id=t,target=/c,sharing=locked {script}sleep {marker}\n");
+    fs::write(context.join("Dockerfile"), on_shell(&step)).unwrap();
+    let child = lab.command(&["image", "build", "holder"]).stderr(Stdio::null()).spawn().unwrap();
+    let limit = Instant::now() + Duration::from_secs(120);
+    // The shell of the step and the program it runs.
+    let place = format!("sleep {marker}");
+    while crate::stage::processes_with(&place).iter().all(|line| line.contains("/bin/sh")) {
+        assert!(Instant::now() < limit, "the step does not begin");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child
+}
+
 #[test]
 fn no_lock_is_held_by_the_dead() {
     for who in everybody() {
         let lab = Lab::new(who);
-        let context = lab.busybox_context("c", &[]);
-        let step = |script: &str| {
-            on_shell(&format!("RUN --mount=type=cache,id=t,target=/c,sharing=locked {script}\n"))
-        };
-        fs::write(context.join("Dockerfile"), step("touch /c/x; sleep 600")).unwrap();
-        let mut child = lab.command(&["image", "build", "c"]).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(2500));
+        let mut child = holder(&lab, "touch /c/x; ");
         child.kill().unwrap();
         child.wait().unwrap();
+        let context = lab.busybox_context("c", &[]);
+        let rest = "RUN --mount=type=cache,id=t,target=/c,sharing=locked test -e /c/x\n";
         let begun = Instant::now();
-        lab.build(&context, &step("test -e /c/x"), &[]).success();
-        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        build(&lab, &context, rest, &[]).success();
+        assert!(begun.elapsed() < Duration::from_secs(120), "{:?}", begun.elapsed());
     }
 }
 
 #[test]
 fn somebody_who_waits_for_a_cache_can_be_stopped() {
     let lab = Lab::new(Who::Caller);
+    let mut first = holder(&lab, "");
     let context = lab.busybox_context("c", &[]);
-    let text = |seconds: usize| {
-        on_shell(&format!("RUN --mount=type=cache,id=t,target=/c,sharing=locked sleep {seconds}\n"))
-    };
-    fs::write(context.join("Dockerfile"), text(60)).unwrap();
-    let mut first = lab.command(&["image", "build", "c"]).stderr(Stdio::null()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(2000));
-    fs::write(context.join("Dockerfile"), text(61)).unwrap();
-    let second = lab.command(&["image", "build", "c"]).stderr(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(1000));
+    let rest = "RUN --mount=type=cache,id=t,target=/c,sharing=locked true\n";
+    fs::write(context.join("Dockerfile"), on_shell(rest)).unwrap();
+    let mut second = lab.command(&["image", "build", "c"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(second.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("waiting for cache mount t")), "it did not wait");
     let pid = rustix::process::Pid::from_child(&second);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     let begun = Instant::now();
-    let output = Outcome::of(second.wait_with_output().unwrap());
-    assert_eq!(output.code, 130, "{output}");
-    assert!(output.stderr.contains("waiting for cache mount t"), "{output}");
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    // Its words must have a reader until it ends.
+    lines.for_each(drop);
+    assert_eq!(second.wait().unwrap().code(), Some(130));
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     first.kill().unwrap();
     first.wait().unwrap();
 }

@@ -96,31 +96,65 @@ impl fmt::Debug for StepKey {
 
 /// Collects framed fields.
 #[derive(Clone)]
-pub struct KeyHasher(blake3::Hasher);
+pub struct KeyHasher {
+    hasher: blake3::Hasher,
+    /// What was hashed, if somebody wants to know.
+    trace: Option<Vec<Hashed>>,
+}
+
+/// A field that entered a hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hashed {
+    /// Its name.
+    pub tag: String,
+    /// Its values as bytes: one, or those of a list; a number is written in decimal.
+    pub values: Vec<Vec<u8>>,
+}
 
 impl KeyHasher {
     /// Starts the recipe called `recipe`, for example `"lapstrake copy v1"`.
     pub fn new(recipe: &str) -> Self {
-        let mut hasher = Self(blake3::Hasher::new());
+        let mut hasher = Self { hasher: blake3::Hasher::new(), trace: None };
         hasher.frame(recipe.as_bytes());
         hasher
     }
 
+    /// The same, remembering what is hashed: what explains a key is what makes it.
+    pub fn traced(recipe: &str) -> Self {
+        Self { trace: Some(Vec::new()), ..Self::new(recipe) }
+    }
+
+    /// What was hashed since [`KeyHasher::traced`].
+    pub fn into_trace(self) -> Vec<Hashed> {
+        self.trace.unwrap_or_default()
+    }
+
     fn frame(&mut self, bytes: &[u8]) {
-        self.0.update(&(bytes.len() as u64).to_le_bytes());
-        self.0.update(bytes);
+        self.hasher.update(&(bytes.len() as u64).to_le_bytes());
+        self.hasher.update(bytes);
+    }
+
+    fn remember(&mut self, tag: &str, values: impl FnOnce() -> Vec<Vec<u8>>) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(Hashed { tag: tag.to_owned(), values: values() });
+        }
     }
 
     /// Adds a named value.
     pub fn field(&mut self, tag: &str, value: impl AsRef<[u8]>) -> &mut Self {
+        let value = value.as_ref();
+        self.remember(tag, || vec![value.to_vec()]);
         self.frame(tag.as_bytes());
-        self.frame(value.as_ref());
+        self.frame(value);
         self
     }
 
     /// Adds a named number.
     pub fn number(&mut self, tag: &str, value: u64) -> &mut Self {
-        self.field(tag, value.to_le_bytes())
+        self.remember(tag, || vec![value.to_string().into_bytes()]);
+        self.frame(tag.as_bytes());
+        self.frame(&value.to_le_bytes());
+        self
     }
 
     /// Adds a named list, its length included.
@@ -131,22 +165,45 @@ impl KeyHasher {
         I::IntoIter: ExactSizeIterator,
     {
         let values = values.into_iter();
-        self.number(tag, values.len() as u64);
+        self.frame(tag.as_bytes());
+        self.frame(&(values.len() as u64).to_le_bytes());
+        let mut seen = Vec::new();
         for value in values {
             self.frame(value.as_ref());
+            if self.trace.is_some() {
+                seen.push(value.as_ref().to_vec());
+            }
         }
+        self.remember(tag, || seen);
         self
     }
 
     /// The hash of all fields.
     pub fn finish(&self) -> ContentHash {
-        ContentHash(*self.0.finalize().as_bytes())
+        ContentHash(*self.hasher.finalize().as_bytes())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_trace_changes_no_hash_and_says_what_was_hashed() {
+        let fill = |mut hasher: KeyHasher| {
+            hasher.field("a", "x").number("n", 7).list("l", ["1", "2"]);
+            hasher
+        };
+        let (plain, traced) = (fill(KeyHasher::new("t")), fill(KeyHasher::traced("t")));
+        assert_eq!(plain.finish(), traced.finish());
+        assert!(plain.into_trace().is_empty());
+        let said: Vec<_> = traced.into_trace().into_iter().map(|h| (h.tag, h.values.concat())).collect();
+        assert_eq!(
+            said,
+            [("a", b"x".to_vec()), ("n", b"7".to_vec()), ("l", b"12".to_vec())]
+                .map(|(t, v)| (t.to_owned(), v))
+        );
+    }
 
     #[test]
     fn framing_keeps_neighbours_apart() {

@@ -19,7 +19,7 @@ pub use digest::{
     Sha256Writer,
 };
 pub use failure::{Failure, Kind, Label};
-pub use hash::{ContentHash, KeyHasher, StepKey};
+pub use hash::{ContentHash, Hashed, KeyHasher, StepKey};
 pub use platform::{InvalidPlatform, Platform};
 pub use reference::{InvalidReference, Reference};
 pub use span::{SourceFile, Span};

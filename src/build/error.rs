@@ -1,6 +1,6 @@
 //! Errors of the build engine.
 
-use crate::base::{Failure, Kind, Span};
+use crate::base::{DiffId, Failure, Kind, Span};
 use crate::{content, dockerfile, host, oci, registry, sandbox, snapshot, stages};
 
 /// A build could not be done.
@@ -55,6 +55,22 @@ pub enum Error {
     Output {
         /// Kind and destination.
         output: String,
+        /// Why.
+        source: Box<Failure>,
+    },
+    /// A layer of a known result turned out to be gone or damaged; the step has to be made again.
+    #[error("get layer {layer} of a known result")]
+    Lost {
+        /// Which.
+        layer: DiffId,
+        /// Why.
+        source: Box<Failure>,
+    },
+    /// Results could not be shared.
+    #[error("share the results of steps with {place}")]
+    Share {
+        /// Where.
+        place: String,
         /// Why.
         source: Box<Failure>,
     },
@@ -133,6 +149,12 @@ impl From<Error> for Failure {
                     Some(span) => failure.at(span),
                     None => failure,
                 }
+            }
+            Error::Lost { layer, source } => {
+                source.while_doing(format!("get layer {layer} of a known result"))
+            }
+            Error::Share { place, source } => {
+                source.while_doing(format!("share the results of steps with {place}"))
             }
             Error::Output { output, source } => source.while_doing(format!("write the output {output}")),
             Error::Workload(failure) => *failure,

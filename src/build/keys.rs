@@ -17,7 +17,7 @@
 //! The definition key is known before anything runs. The content key is known when the layers below and the files
 //! that are read are; it finds results that a changed but equal input leads to.
 
-use crate::base::{ChainId, ContentHash, KeyHasher, StepKey};
+use crate::base::{ChainId, ContentHash, Hashed, KeyHasher, StepKey};
 use crate::build::step::{Action, Copy, Read, Run, Step, Workdir};
 
 /// What a step is built upon, as it enters a key.
@@ -66,19 +66,30 @@ pub fn step_key(recipe: Recipe, step: &Step, inputs: &KeyInputs<'_>) -> StepKey 
         Recipe::Definition => "lapstrake step definition v2",
         Recipe::Content => "lapstrake step content v2",
     });
-    hash_parent(&mut hasher, "parent", inputs.parent);
-    hash_reads(&mut hasher, &step.reads, inputs.sources);
+    hash_step(&mut hasher, step, inputs);
+    StepKey::new(hasher.finish())
+}
+
+/// All that makes the key of `step`, for those who explain why it is another one than before.
+pub fn step_inputs(step: &Step, inputs: &KeyInputs<'_>) -> Vec<Hashed> {
+    let mut hasher = KeyHasher::traced("");
+    hash_step(&mut hasher, step, inputs);
+    hasher.into_trace()
+}
+
+fn hash_step(hasher: &mut KeyHasher, step: &Step, inputs: &KeyInputs<'_>) {
+    hash_parent(hasher, "parent", inputs.parent);
+    hash_reads(hasher, &step.reads, inputs.sources);
     hasher.field("platform", step.platform.to_string());
     match inputs.source_date_epoch {
         None => hasher.field("epoch", ""),
         Some(epoch) => hasher.field("epoch", epoch.to_string()),
     };
     match &step.action {
-        Action::Run(run) => hash_run(&mut hasher, run),
-        Action::Copy(copy) => hash_copy(&mut hasher, copy),
-        Action::Workdir(workdir) => hash_workdir(&mut hasher, workdir),
+        Action::Run(run) => hash_run(hasher, run),
+        Action::Copy(copy) => hash_copy(hasher, copy),
+        Action::Workdir(workdir) => hash_workdir(hasher, workdir),
     }
-    StepKey::new(hasher.finish())
 }
 
 fn hash_parent(hasher: &mut KeyHasher, tag: &str, parent: &ParentIdentity) {

@@ -27,6 +27,7 @@
 //! Rejected: keys that chain on results only (a lookup per step, one after the other); one tree per stage that is changed
 //! in place (no cache per step, no two builds at once); compressing layers when they are made (most never leave).
 
+mod cache;
 pub mod checks;
 mod doors;
 mod error;
@@ -34,8 +35,10 @@ pub mod evaluate;
 mod execute;
 mod export;
 pub mod facts;
+mod finish;
 pub mod image;
 pub mod keys;
+mod known;
 pub mod mount;
 pub mod output;
 pub mod plan;
@@ -45,11 +48,15 @@ mod run;
 pub mod step;
 pub mod transfer;
 mod unpacked;
+pub mod why;
 
 pub use doors::{DoorOptions, Doors, blocking};
 pub use error::Error;
 pub use output::Output;
 pub use report::{Built, ExportedOutput, Layers};
-pub use request::{CacheMountOptions, PROXY_ARGS, Request, RunOptions, SecretSource, SecretValue, SshSource};
+pub use request::{
+    CacheExport, CacheMountOptions, CachePlace, PROXY_ARGS, Request, RunOptions, SecretSource, SecretValue,
+    SshSource,
+};
 pub use run::run;
 pub use unpacked::UnpackedLayers;

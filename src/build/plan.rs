@@ -3,7 +3,7 @@
 //! Needed is what the target's tree needs: going back from it, a step whose record is known and whole needs nothing
 //! below itself, so nothing below is looked at, pulled or unpacked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::{ChainId, ContentHash, Dag, DiffId, NodeId, StepKey};
 use crate::build::keys::{KeyInputs, ParentIdentity, Recipe, SourceIdentity, step_key};
@@ -47,17 +47,38 @@ pub struct Plan {
 pub fn definition_keys(steps: &[Step], stages: &[Option<Stage>], facts: &Facts) -> Vec<StepKey> {
     let mut keys: Vec<StepKey> = Vec::with_capacity(steps.len());
     for (index, step) in steps.iter().enumerate() {
-        let parent = identity(step.parent, facts, &keys);
-        let source = |(nth, read): (usize, &Read)| match facts.selections.get(&(StepIndex(index), nth)) {
-            Some(hash) => SourceIdentity::Content(*hash),
-            None => SourceIdentity::Tree(identity(tree_of(stages, read.from), facts, &keys)),
-        };
-        let sources: Vec<SourceIdentity> = step.reads.iter().enumerate().map(source).collect();
-        let inputs =
-            KeyInputs { parent: &parent, sources: &sources, source_date_epoch: facts.source_date_epoch };
-        keys.push(step_key(Recipe::Definition, step, &inputs));
+        let place = Place { index: StepIndex(index), stages, facts };
+        let key = with_inputs(&place, step, &keys, |inputs| step_key(Recipe::Definition, step, inputs));
+        keys.push(key);
     }
     keys
+}
+
+/// A step among the others.
+pub struct Place<'a> {
+    /// Which it is.
+    pub index: StepIndex,
+    /// The stages of the build.
+    pub stages: &'a [Option<Stage>],
+    /// What is known.
+    pub facts: &'a Facts,
+}
+
+/// Calls `work` with what makes the definition key of a step; `keys` are those of the steps before it.
+pub fn with_inputs<T>(
+    place: &Place<'_>,
+    step: &Step,
+    keys: &[StepKey],
+    work: impl FnOnce(&KeyInputs<'_>) -> T,
+) -> T {
+    let (stages, facts) = (place.stages, place.facts);
+    let parent = identity(step.parent, facts, keys);
+    let source = |(nth, read): (usize, &Read)| match facts.selections.get(&(place.index, nth)) {
+        Some(hash) => SourceIdentity::Content(*hash),
+        None => SourceIdentity::Tree(identity(tree_of(stages, read.from), facts, keys)),
+    };
+    let sources: Vec<SourceIdentity> = step.reads.iter().enumerate().map(source).collect();
+    work(&KeyInputs { parent: &parent, sources: &sources, source_date_epoch: facts.source_date_epoch })
 }
 
 fn identity(parent: Parent, facts: &Facts, keys: &[StepKey]) -> ParentIdentity {
@@ -83,13 +104,51 @@ fn result_of(stages: &[Option<Stage>], stage: StageIndex) -> Parent {
     stages[stage.0].as_ref().map_or(Parent::Scratch, |stage| stage.result)
 }
 
-/// Decides. `known` are the records that were found by definition key and are whole; with `no_cache` it is empty.
+/// What is known of steps before they are looked at one by one.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// The records that were found by definition key and are whole.
+    pub records: BTreeMap<StepKey, Record>,
+    /// For each step, whether its record does not count: see [`fresh`].
+    pub fresh: Vec<bool>,
+}
+
+impl Known {
+    fn record(&self, index: usize, key: &StepKey) -> Option<&Record> {
+        let counts = !self.fresh.get(index).copied().unwrap_or(false);
+        self.records.get(key).filter(|_| counts)
+    }
+}
+
+/// For each step, whether it or something that it needs is `forced` to be made: then its definition key says nothing
+/// about what it will be.
+pub fn fresh(steps: &[Step], stages: &[Option<Stage>], forced: &BTreeSet<StepIndex>) -> Vec<bool> {
+    let mut fresh = vec![false; steps.len()];
+    for (index, step) in steps.iter().enumerate() {
+        let below = |parent| matches!(parent, Parent::Step(StepIndex(below)) if fresh[below]);
+        fresh[index] = forced.contains(&StepIndex(index)) || needs(step, stages).any(below);
+    }
+    fresh
+}
+
+/// The steps that the tree of `target` stands on, by way of their parents.
+pub fn chain_of(steps: &[Step], stages: &[Option<Stage>], target: StageIndex) -> BTreeSet<StepIndex> {
+    let mut chain = BTreeSet::new();
+    let mut parent = result_of(stages, target);
+    while let Parent::Step(step) = parent {
+        chain.insert(step);
+        parent = steps[step.0].parent;
+    }
+    chain
+}
+
+/// Decides.
 pub fn plan(
     steps: &[Step],
     stages: &[Option<Stage>],
     target: StageIndex,
     keys: Vec<StepKey>,
-    known: &BTreeMap<StepKey, Record>,
+    known: &Known,
 ) -> Plan {
     let mut verdicts = vec![Verdict::Unneeded; steps.len()];
     let mut waiting = vec![result_of(stages, target)];
@@ -98,7 +157,7 @@ pub fn plan(
         if verdicts[index] != Verdict::Unneeded {
             continue;
         }
-        if let Some(record) = known.get(&keys[index]) {
+        if let Some(record) = known.record(index, &keys[index]) {
             verdicts[index] = Verdict::Reuse(record.clone());
             continue;
         }
@@ -197,7 +256,8 @@ mod tests {
     fn nothing_below_a_known_step_is_needed() {
         let (steps, stages, facts) = two_stages("apt");
         let keys = definition_keys(&steps, &stages, &facts);
-        let known = BTreeMap::from([(keys[2], record(keys[2])), (keys[0], record(keys[0]))]);
+        let records = BTreeMap::from([(keys[2], record(keys[2])), (keys[0], record(keys[0]))]);
+        let known = Known { records, fresh: vec![] };
         let plan = plan(&steps, &stages, StageIndex(1), keys.clone(), &known);
         assert_eq!(plan.verdicts[0], Verdict::Unneeded);
         assert_eq!(plan.verdicts[1], Verdict::Unneeded);
@@ -221,10 +281,24 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_on_a_forced_step_is_not_known_by_its_definition() {
+        let (steps, stages, facts) = two_stages("apt");
+        let keys = definition_keys(&steps, &stages, &facts);
+        let records: BTreeMap<_, _> = keys.iter().map(|key| (*key, record(*key))).collect();
+        let fresh = fresh(&steps, &stages, &BTreeSet::from([StepIndex(1)]));
+        assert_eq!(fresh, [false, true, true, true]);
+        let plan = plan(&steps, &stages, StageIndex(1), keys.clone(), &Known { records, fresh });
+        assert_eq!(plan.verdicts[0], Verdict::Reuse(record(keys[0])));
+        assert_eq!(plan.verdicts[1..], [Verdict::Make, Verdict::Make, Verdict::Make]);
+        let chain: Vec<_> = chain_of(&steps, &stages, StageIndex(1)).into_iter().collect();
+        assert_eq!(chain, [StepIndex(2), StepIndex(3)]);
+    }
+
+    #[test]
     fn the_first_stage_alone_needs_nothing_of_the_second() {
         let (steps, stages, facts) = two_stages("apt");
         let keys = definition_keys(&steps, &stages, &facts);
-        let plan = plan(&steps, &stages, StageIndex(0), keys, &BTreeMap::new());
+        let plan = plan(&steps, &stages, StageIndex(0), keys, &Known::default());
         assert_eq!(plan.verdicts, [Verdict::Make, Verdict::Make, Verdict::Unneeded, Verdict::Unneeded]);
     }
 }

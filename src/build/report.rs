@@ -22,6 +22,8 @@ pub struct Built {
     pub own: Layers,
     /// The names it was given.
     pub tags: Vec<Reference>,
+    /// Whether all its layers are in the store, so that it can have its names there.
+    pub is_kept: bool,
     /// What is wrong with the Dockerfile although it builds.
     pub warnings: Vec<Warning>,
     /// What was made of it.

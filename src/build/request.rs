@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::base::{Platform, Reference};
 use crate::build::output::{Annotation, Output};
 use crate::build::step::Network;
+use crate::oci::compress::Compression;
 use crate::sandbox::{HostAddress, ResourceLimit};
 
 /// A build of one Dockerfile.
@@ -29,6 +30,12 @@ pub struct Request {
     pub tags: Vec<Reference>,
     /// Run every step, whatever is known.
     pub no_cache: bool,
+    /// Stages whose steps run, whatever is known: names or numbers.
+    pub no_cache_filter: Vec<String>,
+    /// Where results of others are looked for, in this order.
+    pub cache_from: Vec<CachePlace>,
+    /// Where results are left for others.
+    pub cache_to: Vec<CacheExport>,
     /// Ask registries for base images that the store has too.
     pub pull: bool,
     /// The network of RUN steps that do not choose one.
@@ -86,6 +93,28 @@ pub struct SshSource {
     pub id: String,
     /// A socket or key files; none means the agent of `SSH_AUTH_SOCK`.
     pub paths: Vec<PathBuf>,
+}
+
+/// Where results of steps are shared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CachePlace {
+    /// A repository. Its tag is what the tags of records begin with, and an image to look into.
+    Registry(Reference),
+    /// An OCI layout in a folder.
+    Folder(PathBuf),
+}
+
+/// Results to be shared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheExport {
+    /// Where to; `None` is the image itself.
+    pub place: Option<CachePlace>,
+    /// Whether the steps of all stages are shared, not only those that the image consists of.
+    pub all_stages: bool,
+    /// How layers made here are compressed.
+    pub compression: Compression,
+    /// Whether a failure is only a warning.
+    pub ignore_error: bool,
 }
 
 /// A secret that RUN steps may ask for.

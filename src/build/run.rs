@@ -1,23 +1,25 @@
 //! The straight line of a build, from the request to the report.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::base::{Platform, StepKey};
+use crate::base::{Failure, Platform};
 use crate::build::evaluate::survey::{self, Subject};
 use crate::build::evaluate::{self, Evaluated, Outline, Parameters};
-use crate::build::execute::{World, WorldInputs, execute, is_whole, keep, trim};
+use crate::build::execute::{World, WorldInputs, execute, keep, trim};
 use crate::build::facts::agents;
 use crate::build::facts::context::{self, ContextTree};
 use crate::build::facts::{BaseImage, Definition, bases, definition, secrets};
-use crate::build::plan::{self, Facts, Plan, Verdict};
-use crate::build::step::{Parent, Stage};
-use crate::build::transfer::{LayerSource, fetch_blob};
-use crate::build::{Built, Doors, Error, Layers, Output, Request, blocking, checks, export, image};
+use crate::build::finish::{Target, finish};
+use crate::build::plan::{self, Facts};
+use crate::build::step::{StageIndex, Step, StepIndex};
+use crate::build::transfer::{LayerSource, Origin};
+use crate::build::why::{self, History, Telling};
+use crate::build::{Built, Doors, Error, Request, blocking, checks, export, known};
+use crate::dockerfile::{self, Dockerfile};
 use crate::host::fs;
-use crate::oci::{Descriptor, ImageConfig, media};
+use crate::oci::ImageConfig;
 use crate::report::{Context, Outcome, TaskKind};
-use crate::stages::Record;
 
 /// Where neither the command line nor any input says a time: the first one that every archive format can hold.
 const EARLIEST: i64 = 315_532_800;
@@ -28,6 +30,7 @@ const EARLIEST: i64 = 315_532_800;
 /// See [`Error`]; nothing that was finished before the error is lost.
 pub async fn run(cx: &Context, doors: &Doors, request: Request) -> Result<Built, Error> {
     let _lease = doors.store().lease()?;
+    let began = cx.clock.now();
     let (secrets, agents) = {
         let (cx, options) = (cx.clone(), request.run.clone());
         blocking(move || Ok((secrets::read(&cx, &options.secrets)?, agents::read(&options.agents)?))).await?
@@ -66,8 +69,9 @@ pub async fn run(cx: &Context, doors: &Doors, request: Request) -> Result<Built,
     let layers = configs.iter().map(|config| config.layers().to_vec()).collect();
     let facts = Facts { bases: layers, selections, source_date_epoch };
     let keys = plan::definition_keys(&steps, &stages, &facts);
-    let known = known_records(doors, &keys, request.no_cache).await?;
-    let plan = plan::plan(&steps, &stages, outline.target, keys.clone(), &known);
+    let forced = forced(cx, &request, &file, &steps);
+    let fresh = plan::fresh(&steps, &stages, &forced);
+    let chain = plan::chain_of(&steps, &stages, outline.target);
     let sources = layer_sources(&found);
     let base_names = outline.bases.iter().map(|base| base.name.clone()).collect();
     let inputs = WorldInputs {
@@ -78,20 +82,26 @@ pub async fn run(cx: &Context, doors: &Doors, request: Request) -> Result<Built,
         keys,
         facts,
         epoch,
-        sources,
         secrets,
         agents,
         base_names,
+        dockerfile: file.file.name().to_owned(),
+        forced,
+        fresh,
+        chain,
     };
-    let world = Arc::new(World::new(doors.clone(), inputs));
-    let done = match execute(cx, &world, &plan).await {
-        Ok(()) => finish(cx, &world, &outline, &found, &plan).await,
-        Err(error) => Err(error),
-    };
-    let kept = if done.is_ok() { keep(cx, &world).await } else { Ok(()) };
+    let world = Arc::new(World::new(doors.clone(), inputs)?);
+    sources.into_iter().for_each(|source| world.sources.add(source));
+    world.cache.imports.name_foreign(cx);
+    let built = until_whole(cx, &world, &Target { stage: outline.target, bases: &found }).await;
+    let began = i64::try_from(began.as_secs()).unwrap_or(i64::MAX);
+    remember(cx, &world, &Telling { file: &file, outline: &outline, bases: &found, began }).await;
+    let kept = if built.is_ok() { keep(cx, &world).await } else { Ok(()) };
     let trimmed = trim_cache_mounts(cx, &world).await;
-    let mut built = done?;
-    kept.and(trimmed)?;
+    // What was finished is of use to others also if the build failed.
+    let shared = world.cache.exports.finish(cx).await;
+    let mut built = built?;
+    kept.and(trimmed).and(shared)?;
     built.warnings = warnings;
     Ok(built)
 }
@@ -100,6 +110,54 @@ pub async fn run(cx: &Context, doors: &Doors, request: Request) -> Result<Built,
 async fn trim_cache_mounts(cx: &Context, world: &Arc<World>) -> Result<(), Error> {
     let (cx, world) = (cx.clone(), Arc::clone(world));
     blocking(move || trim(&cx, &world)).await
+}
+
+/// Builds, and again without those layers of known results that turn out to be gone or damaged. Each of them is met
+/// once, so this ends.
+async fn until_whole(cx: &Context, world: &Arc<World>, target: &Target<'_>) -> Result<Built, Error> {
+    loop {
+        let lost = match known::plan(cx, world, target.stage).await {
+            Err(error) => Err(error),
+            Ok(plan) => match execute(cx, world, &plan).await {
+                Err(error) => Err(error),
+                Ok(()) => finish(cx, world, target).await,
+            },
+        };
+        match lost {
+            Err(Error::Lost { layer, source }) if world.lose(&layer) => cx.report.warn(format!(
+                "layer {} of a known result cannot be had, what made it runs again: {}",
+                layer.short(),
+                source.causes().first().map_or(source.message(), String::as_str)
+            )),
+            other => return other,
+        }
+    }
+}
+
+/// Keeps the build's story for `lap why`. The build does not depend on it.
+async fn remember(cx: &Context, world: &Arc<World>, telling: &Telling<'_>) {
+    let Some(story) = why::tell(world, telling) else { return };
+    let (history, now) = (History::of(world.doors.home()), cx.clock.now());
+    if let Err(error) = blocking(move || history.keep(&story, now)).await {
+        cx.report.warn(format!("this build cannot be kept for `lap why`: {}", Failure::from(error)));
+    }
+}
+
+/// The steps that are made whatever is known.
+fn forced(cx: &Context, request: &Request, file: &Dockerfile, steps: &[Step]) -> BTreeSet<StepIndex> {
+    let mut stages = BTreeSet::new();
+    for name in &request.no_cache_filter {
+        let named = |stage: &&dockerfile::Stage| {
+            stage.name().is_some_and(|own| own.eq_ignore_ascii_case(name)) || *name == stage.index.to_string()
+        };
+        let before = stages.len();
+        stages.extend(file.stages.iter().filter(named).map(|stage| StageIndex(stage.index)));
+        if stages.len() == before {
+            cx.report.warn(format!("--no-cache-filter {name}: there is no such stage"));
+        }
+    }
+    let is_forced = |(_, step): &(usize, &Step)| request.no_cache || stages.contains(&step.stage);
+    steps.iter().enumerate().filter(is_forced).map(|(index, _)| StepIndex(index)).collect()
 }
 
 pub(super) async fn read_definition(cx: &Context, request: &Request) -> Result<Definition, Error> {
@@ -150,134 +208,13 @@ fn newest(bases: &[BaseImage]) -> i64 {
     created.chain([EARLIEST]).max().unwrap_or(EARLIEST)
 }
 
-async fn known_records(
-    doors: &Doors,
-    keys: &[StepKey],
-    no_cache: bool,
-) -> Result<BTreeMap<StepKey, Record>, Error> {
-    if no_cache || keys.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let (doors, keys) = (doors.clone(), keys.to_vec());
-    blocking(move || {
-        let records = doors.records();
-        let mut known = BTreeMap::new();
-        for key in keys {
-            if let Some(record) = records.get(&key)?
-                && is_whole(&doors, &record)?
-            {
-                known.insert(key, record);
-            }
-        }
-        Ok(known)
-    })
-    .await
-}
-
-fn layer_sources(found: &[BaseImage]) -> BTreeMap<crate::base::DiffId, LayerSource> {
-    let mut sources = BTreeMap::new();
-    for base in found {
-        for (diff_id, descriptor) in base.config.layers().iter().zip(&base.manifest.layers) {
-            let (diff_id, descriptor) = (diff_id.clone(), descriptor.clone());
-            let source = LayerSource { diff_id: diff_id.clone(), descriptor, origin: base.origin.clone() };
-            sources.entry(diff_id).or_insert(source);
-        }
-    }
-    sources
-}
-
-async fn finish(
-    cx: &Context,
-    world: &Arc<World>,
-    outline: &Outline,
-    found: &[BaseImage],
-    plan: &Plan,
-) -> Result<Built, Error> {
-    let stage = world.stages[outline.target.0].as_ref();
-    let stage = stage.ok_or_else(|| Error::Bug("the target was not evaluated".into()))?;
-    let tree = world.tree(stage.result)?;
-    let config = image::finish(stage, &tree.base, &tree.layers, world.epoch);
-    let base = base_of(world, stage, found);
-    let mut layers: Vec<Descriptor> = base.iter().flat_map(|b| &b.manifest.layers).map(as_oci).collect();
-    layers.truncate(tree.base.len());
-    layers.extend(tree.layers.iter().map(|l| Descriptor::new(media::OCI_LAYER, l.diff_id.clone(), l.size)));
-    let sum = |layers: &[Descriptor]| Layers {
-        count: layers.len(),
-        bytes: layers.iter().map(|layer| layer.size).sum(),
-    };
-    let (inherited, own) = layers.split_at(tree.base.len().min(layers.len()));
-    let (inherited, own) = (sum(inherited), sum(own));
-    let tags = world.request.tags.clone();
-    if let Some(base) = base.filter(|_| needs_blobs(&world.request)) {
-        keep_base(cx, &world.doors, base).await?;
-    }
-    let (store, names) = (world.doors.store().clone(), tags.clone());
-    let annotations = world.request.annotations.clone();
-    let image = blocking(move || {
-        let mut image = store.put_image(&config, layers)?;
-        image.descriptor = export::annotated(&store, &image.descriptor, &annotations, &config.platform())?;
-        for name in &names {
-            store.tag(&name.with_default_tag(), &image.descriptor)?;
-        }
-        Ok(image)
-    })
-    .await?;
-    let made = plan.verdicts.iter().filter(|verdict| **verdict == Verdict::Make).count();
-    let mut built = Built {
-        id: image.id(),
-        config: image.config,
-        manifest: image.descriptor,
-        inherited,
-        own,
-        tags,
-        warnings: Vec::new(),
-        outputs: Vec::new(),
-        steps: plan.verdicts.len(),
-        made,
-    };
-    for output in &world.request.outputs {
-        if *output != Output::CacheOnly {
-            built.outputs.push(export::export(cx, world, &built, output).await?);
-        }
-    }
-    Ok(built)
-}
-
-/// Whether the blobs of the base image are needed here: to keep the image, or to write it into a file.
-fn needs_blobs(request: &Request) -> bool {
-    !request.tags.is_empty() || request.outputs.iter().any(Output::needs_base)
-}
-
-/// Brings the layers of the base image here that are neither blobs of the store nor unpacked layers made here.
-async fn keep_base(cx: &Context, doors: &Doors, base: &BaseImage) -> Result<(), Error> {
-    let snapshots = doors.snapshots()?;
-    let missing = base.config.layers().iter().zip(&base.manifest.layers).filter(|(layer, descriptor)| {
-        let made_here = *descriptor.digest.digest() == *layer.digest() && snapshots.contains(layer);
-        !made_here
+fn layer_sources(found: &[BaseImage]) -> Vec<LayerSource> {
+    let layers = found.iter().flat_map(|base| {
+        base.config.layers().iter().zip(&base.manifest.layers).map(|(layer, descriptor)| LayerSource {
+            diff_id: layer.clone(),
+            descriptor: descriptor.clone(),
+            origin: base.origin.clone().map(Origin::Registry),
+        })
     });
-    let fetches = missing.map(|(_, descriptor)| fetch_blob(cx, doors, descriptor, base.origin.as_ref()));
-    futures_util::future::try_join_all(fetches).await.map(|_| ())
-}
-
-/// The base image that the target's tree begins with.
-fn base_of<'a>(world: &World, stage: &Stage, found: &'a [BaseImage]) -> Option<&'a BaseImage> {
-    let mut parent = stage.result;
-    loop {
-        match parent {
-            Parent::Scratch => return None,
-            Parent::Image(base) => return found.get(base.0),
-            Parent::Step(step) => parent = world.steps[step.0].parent,
-        }
-    }
-}
-
-/// A layer of a Docker image as a layer of an OCI image: the blob is the same.
-fn as_oci(descriptor: &Descriptor) -> Descriptor {
-    let mut oci = descriptor.clone();
-    oci.media_type = match descriptor.media_type.as_str() {
-        media::DOCKER_LAYER => media::OCI_LAYER.into(),
-        media::DOCKER_LAYER_GZIP => media::OCI_LAYER_GZIP.into(),
-        other => other.into(),
-    };
-    oci
+    layers.collect()
 }

@@ -9,6 +9,7 @@ mod image;
 mod output;
 mod registry;
 mod session;
+mod why;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -98,6 +99,8 @@ enum Command {
     Registry(registry::RegistryCommand),
     /// Render, check and pack charts as Helm does
     Helm(Box<helm::Helm>),
+    /// Say which input made each step of the last build run
+    Why(why::Why),
     /// Say how steps would run on this machine, and what would make it better
     Doctor(doctor::Doctor),
     /// Print the version
@@ -136,6 +139,7 @@ fn run(lap: Lap) -> Result {
         Command::Cr(command) => command.run(&lap.global),
         Command::Registry(command) => command.run(&lap.global),
         Command::Helm(command) => command.run(&lap.global),
+        Command::Why(command) => command.run(&lap.global),
         Command::Doctor(command) => command.run(&lap.global),
         Command::Version => {
             // A reader that went away is no error.

@@ -74,7 +74,12 @@ impl Store {
         layers.map(|(layer, diff_id)| self.materialise_layer(cx, layer, diff_id, leaving)).collect()
     }
 
-    fn materialise_layer(
+    /// Makes sure that one layer is a blob in the store, as [`Store::materialise`] does; `layer` is what its image says
+    /// of it.
+    ///
+    /// # Errors
+    /// As [`Store::materialise`].
+    pub fn materialise_layer(
         &self,
         cx: &Context,
         layer: &Descriptor,

@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use crate::base::{DiffId, Failure, Kind, Platform, Reference};
-use crate::build::transfer::{LayerSource, PullRequest, pull, unpack};
+use crate::build::transfer::{LayerSource, Origin, PullRequest, pull, unpack};
 use crate::build::{Doors, Error, blocking};
 use crate::oci::{AnyManifest, CONFIG_LIMIT, Descriptor, ImageConfig, Manifest, RuntimeConfig};
 use crate::ops::image_find::find;
@@ -155,7 +155,7 @@ fn layers(
     let source = |(diff_id, descriptor): (&DiffId, &Descriptor)| LayerSource {
         diff_id: diff_id.clone(),
         descriptor: descriptor.clone(),
-        origin: origin.cloned(),
+        origin: origin.cloned().map(Origin::Registry),
     };
     Ok(pairs.map(source).collect())
 }

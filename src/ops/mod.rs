@@ -18,6 +18,7 @@ pub mod image_save;
 pub mod image_tag;
 pub mod login;
 pub mod registry_serve;
+pub mod why;
 
 #[cfg(test)]
 mod samples;

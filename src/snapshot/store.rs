@@ -254,6 +254,28 @@ impl Snapshots {
         Ok(written.size)
     }
 
+    /// Whether the archive of the layer can be made again. One that was unpacked, but was written by this program
+    /// somewhere, gives its archive as one that was committed here does: that is found out by trying, and remembered.
+    ///
+    /// # Errors
+    /// If its record cannot be read or written.
+    pub fn can_remake(&self, layer: &DiffId) -> Result<bool> {
+        let Some(mut info) = self.info(layer)? else { return Ok(false) };
+        if matches!(info.origin, Origin::Committed { .. }) {
+            return Ok(true);
+        }
+        let root = !info.implicit_paths().any(|path| path.as_os_str().is_empty());
+        let _hold = self.hold(std::slice::from_ref(layer));
+        match diff::remake(&self.tree(layer), root, None, std::io::sink()) {
+            Ok(written) if written.diff_id == *layer => {
+                info.origin = Origin::Committed { source_date_epoch: None };
+                info.write(&self.directory(layer))?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
     /// All unpacked layers.
     ///
     /// # Errors

@@ -144,6 +144,40 @@ pub fn hash(source: &Source<'_>, path: &Path, cache: Option<&dyn HashCache>) -> 
     hashing.entry(&parent, name, &node, path.as_os_str().as_bytes())
 }
 
+/// An entry of a tree, for lists of what is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its path in the source.
+    pub path: Vec<u8>,
+    /// Type and permissions.
+    pub mode: u32,
+    /// Of a directory its metadata, of everything else what [`hash`] says of it.
+    pub hash: ContentHash,
+}
+
+/// Everything that `path` shows in the source, itself included, in order of paths; see [`hash`].
+///
+/// # Errors
+/// If something cannot be read, or `path` is not there.
+pub fn list(source: &Source<'_>, path: &Path, cache: Option<&dyn HashCache>) -> Result<Vec<Listed>> {
+    let tree = Rooted::open(source.root)?;
+    let fail = |e: Errno| Error::system("list", tree.show(path), e);
+    let hashing = Hashing { source, cache, tree: &tree };
+    let mut listed = Vec::new();
+    match path.file_name() {
+        None => {
+            let folder = tree.folder(Path::new("")).map_err(fail)?;
+            hashing.list(&folder, b"", &mut listed)?;
+        }
+        Some(name) => {
+            let parent = tree.folder(path.parent().unwrap_or(Path::new(""))).map_err(fail)?;
+            let node = parent.look(name).map_err(fail)?.ok_or_else(|| fail(Errno::NOENT))?;
+            hashing.list_entry(&parent, (name, &node), path.as_os_str().as_bytes(), &mut listed)?;
+        }
+    }
+    Ok(listed)
+}
+
 struct Hashing<'a> {
     source: &'a Source<'a>,
     cache: Option<&'a dyn HashCache>,
@@ -178,6 +212,31 @@ impl Hashing<'_> {
             hasher.field("name", name.as_bytes()).field("hash", hash.as_bytes());
         }
         Ok(hasher.finish())
+    }
+
+    fn list(&self, folder: &Folder, path: &[u8], listed: &mut Vec<Listed>) -> Result<()> {
+        for (name, node) in self.source.list(folder, path).map_err(self.fail(path))? {
+            self.list_entry(folder, (os(&name), &node), &join(path, name.as_bytes()), listed)?;
+        }
+        Ok(())
+    }
+
+    fn list_entry(
+        &self,
+        folder: &Folder,
+        (name, node): (&OsStr, &Node),
+        path: &[u8],
+        listed: &mut Vec<Listed>,
+    ) -> Result<()> {
+        let mode = node.kind.as_raw_mode() | node.mode;
+        if node.is_dir() {
+            let hash = self.head("lapstrake directory v1", node).finish();
+            listed.push(Listed { path: path.to_vec(), mode, hash });
+            return self.list(&folder.child(name).map_err(self.fail(path))?, path, listed);
+        }
+        let hash = self.entry(folder, name, node, path)?;
+        listed.push(Listed { path: path.to_vec(), mode, hash });
+        Ok(())
     }
 
     fn entry(&self, folder: &Folder, name: &OsStr, node: &Node, path: &[u8]) -> Result<ContentHash> {

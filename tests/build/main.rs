@@ -10,6 +10,7 @@
     reason = "a test may stop where it stands"
 )]
 
+mod cache;
 mod cachemounts;
 mod checks;
 mod goldens;
@@ -24,3 +25,4 @@ mod sandbox;
 mod stage;
 mod timeline;
 mod tree;
+mod why;

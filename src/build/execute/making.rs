@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use crate::base::{Failure, StepKey};
+use crate::build::cache::Offer;
 use crate::build::execute::reading::{self, Ready};
 use crate::build::execute::{Tree, World, caching, copying, running, unpacked_tree, with_world};
 use crate::build::keys::{KeyInputs, Recipe, SourceIdentity, step_key};
 use crate::build::step::{Action, From, Read, Step, StepIndex};
+use crate::build::why::{self, Ended};
 use crate::build::{Error, blocking};
 use crate::host::lock::{FileLock, Sharing};
 use crate::report::{Context, Outcome, Task, TaskKind};
 use crate::snapshot::copy as trees;
-use crate::snapshot::{Committed, DiffOptions, Writable};
-use crate::stages::{Record, RecordLayer};
+use crate::snapshot::{self, Committed, DiffOptions, Writable};
+use crate::stages::{Record, RecordLayer, StepKeys};
 
 /// Adopts or makes the step and reports it.
 pub async fn make(cx: &Context, world: &Arc<World>, index: StepIndex) -> Result<Tree, Error> {
@@ -22,12 +24,18 @@ pub async fn make(cx: &Context, world: &Arc<World>, index: StepIndex) -> Result<
     let task = Arc::into_inner(task);
     match (result, task) {
         (Ok((tree, outcome)), Some(task)) => {
+            world.note(index, if outcome == Outcome::Done { Ended::Made } else { Ended::Cached });
             let detail = tree.layers.last().map(|layer| layer.diff_id.to_string());
             task.finish(outcome, detail);
             Ok(tree)
         }
         (Ok((tree, _)), None) => Ok(tree),
         (Err(Error::Cancelled), _) => Err(Error::Cancelled),
+        (Err(Error::Lost { layer, source }), _) => Err(Error::Lost { layer, source }),
+        (Err(Error::Snapshot(snapshot::Error::Missing { layer })), _) => {
+            let source = Box::new(snapshot::Error::Missing { layer: layer.clone() }.into());
+            Err(Error::Lost { layer, source })
+        }
         (Err(error), task) => {
             let failure = Failure::from(error);
             if let Some(task) = task {
@@ -49,14 +57,22 @@ async fn adopt_or_make(
     }
     let parent = world.tree(world.steps[index.0].parent)?;
     let ready = reading::reads(cx, world, index).await?;
+    world.saw(index, ready.iter().map(|ready| ready.hash).collect());
     let key = content_key(world, index, &parent, &ready);
-    let reuse = !world.request.no_cache;
+    let reuse = !world.forced.contains(&index);
     if reuse && let Some(tree) = known(world, index, key, &parent).await? {
+        share(cx, world, index, key, &tree);
         return Ok((tree, Outcome::Cached));
     }
     let path = world.doors.locks().join(format!("step-{key}"));
     let _lock = blocking(move || Ok(FileLock::wait(path, Sharing::Exclusive)?)).await?;
     if reuse && let Some(tree) = known(world, index, key, &parent).await? {
+        share(cx, world, index, key, &tree);
+        return Ok((tree, Outcome::Cached));
+    }
+    if reuse && let Some(tree) = shared_by_others(cx, world, key, &parent).await? {
+        let tree = publish(world, index, key, tree).await?;
+        share(cx, world, index, key, &tree);
         return Ok((tree, Outcome::Cached));
     }
     unpacked_tree(cx, world, world.steps[index.0].parent).await?;
@@ -68,8 +84,36 @@ async fn adopt_or_make(
         })
         .await?
     };
-    let tree = publish(world, index, key, parent.with(layer)).await?;
+    let mut made = parent.with(layer);
+    if !world.fresh[index.0]
+        && let Some(theirs) = world.cache.exports.standing(cx, world, &key).await
+        && let Some(own) = theirs.layers.last()
+    {
+        made = parent.with(own.clone());
+    }
+    let tree = publish(world, index, key, made).await?;
+    share(cx, world, index, key, &tree);
     Ok((tree, Outcome::Done))
+}
+
+/// The result that somebody else knows under the content key.
+async fn shared_by_others(
+    cx: &Context,
+    world: &World,
+    key: StepKey,
+    parent: &Tree,
+) -> Result<Option<Tree>, Error> {
+    let found = world.cache.imports.look_up(cx, &[key], &world.lost()).await?;
+    let Some(found) = found.get(&key) else { return Ok(None) };
+    found.sources().for_each(|source| world.sources.add(source));
+    Ok(found.shared.record.layers.last().map(|own| parent.with(own.clone())))
+}
+
+/// Begins to leave the result for others.
+fn share(cx: &Context, world: &Arc<World>, index: StepIndex, key: StepKey, tree: &Tree) {
+    let keys = StepKeys { definition: world.keys[index.0], content: Some(key) };
+    let offer = Offer { step: index, keys, tree: tree.clone(), replace: world.fresh[index.0] };
+    world.cache.exports.offer(cx, world, &offer);
 }
 
 fn content_key(world: &World, index: StepIndex, parent: &Tree, ready: &[Ready]) -> StepKey {
@@ -96,8 +140,8 @@ async fn known(
         }
         let Some(layer) = record.layers.last().cloned() else { return Ok(None) };
         let tree = parent.with(layer);
-        let origin = &world.steps[index.0].origin;
-        records.publish(tree.record(world.keys[index.0], origin), |known| whole(world, known))?;
+        let keep = |known: &Record| !world.fresh[index.0] && whole(world, known);
+        records.publish(definition_record(world, index, key, &tree), keep)?;
         Ok(Some(tree))
     })
     .await
@@ -108,7 +152,7 @@ async fn publish(world: &Arc<World>, index: StepIndex, key: StepKey, tree: Tree)
     with_world(world, move |world| {
         let (records, origin) = (world.doors.records(), &world.steps[index.0].origin);
         // A rebuild on demand replaces what was known; else the first record wins.
-        let keep = |known: &Record| !world.request.no_cache && whole(world, known);
+        let keep = |known: &Record| !world.fresh[index.0] && whole(world, known);
         let stands = records.publish(tree.record(key, origin), keep)?;
         let layers = match stands.layers.last() {
             Some(own) => {
@@ -120,10 +164,16 @@ async fn publish(world: &Arc<World>, index: StepIndex, key: StepKey, tree: Tree)
             None => tree.layers.clone(),
         };
         let tree = Tree { base: tree.base.clone(), layers };
-        records.publish(tree.record(world.keys[index.0], origin), keep)?;
+        records.publish(definition_record(world, index, key, &tree), keep)?;
         Ok(tree)
     })
     .await
+}
+
+/// The record under the definition key, which names the content key too.
+fn definition_record(world: &World, index: StepIndex, content: StepKey, tree: &Tree) -> Record {
+    let record = tree.record(world.keys[index.0], &world.steps[index.0].origin);
+    Record { content: Some(content), ..record }
 }
 
 fn whole(world: &World, record: &Record) -> bool {
@@ -140,6 +190,15 @@ fn act(cx: &Context, world: &World, index: StepIndex, scene: &Scene<'_>) -> Resu
     let step = &world.steps[index.0];
     let mut tree = world.doors.snapshots()?.writable(&scene.parent.chain())?;
     let reads: Vec<(&Read, &Ready)> = step.reads.iter().zip(scene.ready).collect();
+    for (read, ready) in &reads {
+        let kept = reading::with_source(world, read, ready, |source| {
+            why::keep_files(cx, world, (read, &ready.hash), source)
+        });
+        if let Err(error) = kept {
+            let why = Failure::from(error);
+            cx.report.warn(format!("what {} reads cannot be kept for `lap why`: {why}", step.name));
+        }
+    }
     match &step.action {
         Action::Run(run) => running::run(cx, world, (run, &reads), &mut tree, scene.task)?,
         Action::Copy(copy) => copying::copy(cx, world, (copy, &reads), &mut tree)?,

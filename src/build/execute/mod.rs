@@ -18,12 +18,13 @@ use std::sync::Arc;
 use crate::base::{DiffId, NodeId};
 use crate::build::plan::{Plan, Verdict};
 use crate::build::step::{Parent, StepIndex};
+use crate::build::why::Ended;
 use crate::build::{Error, blocking, transfer};
 use crate::report::{Context, Outcome, PlannedStep, TaskKind};
-use crate::schedule;
+use crate::{content, registry, schedule, snapshot};
 
 pub(super) use caching::{keep, trim};
-pub use world::{Tree, World, WorldInputs, is_whole};
+pub use world::{Tree, World, WorldInputs, layer_blob};
 
 /// Carries out `plan`; afterwards the world knows the tree of every needed step.
 ///
@@ -37,6 +38,12 @@ pub async fn execute(cx: &Context, world: &Arc<World>, plan: &Plan) -> Result<()
     };
     cx.report.planned(plan.dag.iter().map(|(node, _)| planned(node)).collect());
     for (index, verdict) in plan.verdicts.iter().enumerate() {
+        let ended = match verdict {
+            Verdict::Unneeded => Ended::Unneeded,
+            Verdict::Reuse(_) => Ended::Cached,
+            Verdict::Make => Ended::Unfinished,
+        };
+        world.note(StepIndex(index), ended);
         if *verdict != Verdict::Make {
             let task = cx.report.task(TaskKind::Step, world.steps[index].name.clone());
             task.finish(Outcome::Cached, None);
@@ -66,9 +73,44 @@ async fn one(cx: &Context, world: &Arc<World>, step: StepIndex, verdict: Verdict
 /// Makes sure that `layer` is unpacked.
 ///
 /// # Errors
-/// If it is neither unpacked nor to be had.
+/// If it is neither unpacked nor to be had; [`Error::Lost`] if it is one that a step made, so that making it again helps.
 pub async fn unpacked(cx: &Context, world: &World, layer: &DiffId) -> Result<(), Error> {
-    transfer::unpack(cx, &world.doors, layer, world.sources.get(layer)).await
+    let source = world.sources.get(layer);
+    let result = transfer::unpack(cx, &world.doors, layer, source.as_ref()).await;
+    result.map_err(|error| match error {
+        error if !world.is_of_base(layer) && can_be_made_again(&error) => {
+            Error::Lost { layer: layer.clone(), source: Box::new(error.into()) }
+        }
+        error => error,
+    })
+}
+
+/// Whether the layer is the problem, or who has it, and not this machine.
+fn can_be_made_again(error: &Error) -> bool {
+    match error {
+        Error::Input { .. } => true,
+        Error::Registry(error) => !matches!(
+            error,
+            registry::Error::Cancelled | registry::Error::Local(_) | registry::Error::Settings(_)
+        ),
+        Error::Store(error) => matches!(
+            error,
+            content::Error::NotFound { .. }
+                | content::Error::WrongDigest { .. }
+                | content::Error::WrongSize { .. }
+                | content::Error::Damaged { .. }
+                | content::Error::Input { .. }
+        ),
+        Error::Snapshot(error) => matches!(
+            error,
+            snapshot::Error::Archive { .. }
+                | snapshot::Error::WrongDigest { .. }
+                | snapshot::Error::Missing { .. }
+        ),
+        // A blob in a folder of somebody else's, or one that is no archive.
+        Error::Host(error) => error.is_not_found() || error.action == "read layer",
+        _ => false,
+    }
 }
 
 /// The tree of `parent` as one that can be read: every layer of it is unpacked.

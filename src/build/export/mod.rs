@@ -101,9 +101,17 @@ async fn keep(
         blocking(move || form::formed(&cx, &doors, (&image, &platform), &form)).await?
     };
     if how.is_none_or(|push| !push.by_digest) {
+        let is_kept = built.is_kept;
         let (store, names, image) = (world.doors.store().clone(), names.clone(), image.clone());
         blocking(move || {
-            names.iter().try_for_each(|name| store.tag(&name.with_default_tag(), &image))?;
+            for name in &names {
+                let name = name.with_default_tag();
+                match is_kept {
+                    true => store.tag(&name, &image)?,
+                    // The name means what is in the registry, and no older image of this store.
+                    false => drop(store.untag(&name)?),
+                }
+            }
             Ok(())
         })
         .await?;
@@ -113,7 +121,7 @@ async fn keep(
         image: image.manifest_digest(),
         targets: names,
         compression: form.compression,
-        sources: world.sources.values().cloned().collect(),
+        sources: world.sources.all(),
         by_digest: how.by_digest,
     };
     let mut report = push(cx, &world.doors, &request).await?;

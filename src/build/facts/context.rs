@@ -12,7 +12,7 @@ use crate::content::{FileStat, StatCache};
 use crate::dockerfile::{glob, ignore};
 use crate::report::Context;
 use crate::snapshot::copy::{self, Pattern, Selected};
-use crate::snapshot::tree::{self, HashCache, Source, StatKey, Verdict};
+use crate::snapshot::tree::{self, HashCache, Listed, Source, StatKey, Verdict};
 use crate::{host, snapshot};
 
 /// A tree of files from outside, ready to be read: the build context, or a named one.
@@ -118,6 +118,26 @@ pub fn selection(
             .field("content", hash.as_bytes());
     }
     Ok(hasher.finish())
+}
+
+/// What a step reads of a tree, one by one: for explanations.
+pub fn listing(
+    source: &Source<'_>,
+    read: &Read,
+    cache: Option<&dyn HashCache>,
+) -> Result<Vec<Listed>, snapshot::Error> {
+    let selected = select(source, read)?;
+    let lists = selected.iter().map(|selected| tree::list(source, &selected.path, cache));
+    Ok(lists.collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+/// The hashes of a context's files that are known from their stat.
+///
+/// # Errors
+/// If the store cannot be asked.
+pub fn remembered(cx: &Context, doors: &Doors, context: &ContextTree) -> Result<impl HashCache, Error> {
+    let known = doors.store().stat_cache(&context.root)?;
+    Ok(Remembered { known, now: cx.clock.now(), largest: cx.limits.layer_size })
 }
 
 /// A missing source, said with what may explain it.

@@ -1,26 +1,18 @@
 //! Getting blobs into the store and layers unpacked, only when somebody needs them, and once.
 
 use std::io;
+use std::path::Path;
 use std::pin::pin;
 
 use crate::base::{DiffId, Digest, Reference};
+use crate::build::transfer::{LayerSource, Origin};
 use crate::build::{Doors, Error, blocking};
-use crate::content::Ingest;
+use crate::content::{self, Ingest, LayerBlob, Store};
+use crate::host::fs;
 use crate::host::lock::{FileLock, Sharing};
 use crate::oci::{Descriptor, compress, layer};
 use crate::registry::{BlobRequest, BlobSink};
 use crate::report::{Context, Outcome, TaskKind};
-
-/// Where a layer can be had if it is not unpacked.
-#[derive(Clone, Debug)]
-pub struct LayerSource {
-    /// The layer.
-    pub diff_id: DiffId,
-    /// Its blob.
-    pub descriptor: Descriptor,
-    /// The repository that has the blob, if the store lacks it.
-    pub origin: Option<Reference>,
-}
 
 /// Makes sure that the layer is unpacked.
 ///
@@ -61,15 +53,27 @@ async fn unpack_alone(
         ))
         .hint("run the build with --no-cache, or repair the store with `lap image check --repair`"));
     };
-    if let Some(origin) = &source.origin
+    unpack_from(cx, doors, layer, &source).await?;
+    let (store, layer) = (doors.store().clone(), layer.clone());
+    blocking(move || {
+        // Both digests were compared on the way: whoever needs the layer as a blob finds this one.
+        let uncompressed_size = snapshots.info(&layer)?.map(|info| info.size);
+        let blob = LayerBlob { descriptor: source.descriptor, uncompressed_size, compressor: String::new() };
+        Ok(store.record_layer(&layer, &blob)?)
+    })
+    .await
+}
+
+async fn unpack_from(cx: &Context, doors: &Doors, layer: &DiffId, source: &LayerSource) -> Result<(), Error> {
+    if let Some(Origin::Registry(origin)) = &source.origin
         && !doors.store().has(&source.descriptor.digest)
         && pull_and_unpack(cx, doors, layer, (&source.descriptor, origin)).await?
     {
         return Ok(());
     }
-    fetch_blob(cx, doors, &source.descriptor, source.origin.as_ref()).await?;
-    let store = doors.store().clone();
-    put(cx, doors, layer, move || Ok(store.open_blob(&source.descriptor.digest)?)).await
+    fetch(cx, doors, source).await?;
+    let (store, digest) = (doors.store().clone(), source.descriptor.digest.clone());
+    put(cx, doors, layer, move || Ok(store.open_blob(&digest)?)).await
 }
 
 /// Unpacks the layer while its blob is received. `false` if the blob had to be received again from its beginning: then it
@@ -137,6 +141,34 @@ fn known_blob(doors: &Doors, layer: &DiffId) -> Result<Option<LayerSource>, Erro
     let blobs = doors.store().layer_blobs(layer)?;
     let there = blobs.into_iter().find(|blob| doors.store().has(&blob.descriptor.digest));
     Ok(there.map(|blob| LayerSource { diff_id: layer.clone(), descriptor: blob.descriptor, origin: None }))
+}
+
+/// Makes sure that the store has the blob of a layer, getting it from wherever its source says if it lacks it.
+///
+/// # Errors
+/// If the store lacks it and it cannot be had.
+pub async fn fetch(cx: &Context, doors: &Doors, source: &LayerSource) -> Result<(), Error> {
+    match &source.origin {
+        None => fetch_blob(cx, doors, &source.descriptor, None).await,
+        Some(Origin::Registry(origin)) => fetch_blob(cx, doors, &source.descriptor, Some(origin)).await,
+        Some(Origin::Folder(folder)) => {
+            let (store, wanted, folder) = (doors.store().clone(), source.descriptor.clone(), folder.clone());
+            blocking(move || copy_blob(&store, &wanted, &folder)).await
+        }
+    }
+}
+
+fn copy_blob(store: &Store, wanted: &Descriptor, folder: &Path) -> Result<(), Error> {
+    let digest = &wanted.digest;
+    if store.has(digest) {
+        return Ok(());
+    }
+    let path = folder.join("blobs").join(digest.digest().algorithm().name()).join(digest.hex());
+    let mut file = fs::open(&path)?;
+    let mut ingest = store.ingest(digest, Some(wanted.size))?;
+    ingest.reset()?;
+    io::copy(&mut file, &mut ingest).map_err(content::Error::from_stream)?;
+    Ok(ingest.commit()?)
 }
 
 /// Makes sure that the store has the blob, pulling it from `origin` if it lacks it.

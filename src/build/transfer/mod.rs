@@ -4,7 +4,9 @@ pub mod cachemounts;
 mod fetch;
 mod pull;
 mod push;
+mod source;
 
-pub use fetch::{LayerSource, fetch_blob, unpack};
+pub use fetch::{fetch, fetch_blob, unpack};
 pub use pull::{PullRequest, image_manifest, pull};
-pub use push::{PushReport, PushRequest, PushedLayer, push};
+pub use push::{Leaving, PushReport, PushRequest, PushedLayer, push, push_layer};
+pub use source::{LayerSource, Origin, Sources};

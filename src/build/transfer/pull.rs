@@ -1,7 +1,7 @@
 //! A whole image from a registry into the store.
 
 use crate::base::{ManifestDigest, Platform, Reference};
-use crate::build::transfer::{LayerSource, fetch_blob, unpack};
+use crate::build::transfer::{LayerSource, Origin, fetch_blob, unpack};
 use crate::build::{Doors, Error, blocking};
 use crate::oci::{AnyManifest, CONFIG_LIMIT, Descriptor, ImageConfig, Manifest};
 use crate::registry::{Client, Pulled};
@@ -65,7 +65,7 @@ pub async fn pull(cx: &Context, doors: &Doors, request: &PullRequest) -> Result<
             .map(|(diff_id, descriptor)| LayerSource {
                 diff_id: diff_id.clone(),
                 descriptor: descriptor.clone(),
-                origin: origin.cloned(),
+                origin: origin.cloned().map(Origin::Registry),
             })
             .collect();
         let unpacking = sources.iter().map(|source| unpack(cx, doors, &source.diff_id, Some(source)));

@@ -120,12 +120,16 @@ async fn push_to(
     Ok(PushReport { manifest: pushed, layers })
 }
 
-struct Leaving<'a> {
+/// A layer on its way out.
+pub struct Leaving<'a> {
     /// As shown: `layer 3/5: RUN make`.
-    title: String,
-    descriptor: &'a Descriptor,
-    layer: &'a DiffId,
-    compression: Compression,
+    pub title: String,
+    /// As its image says, or the tar itself for one that exists only unpacked.
+    pub descriptor: &'a Descriptor,
+    /// The layer.
+    pub layer: &'a DiffId,
+    /// How it is to be compressed if it is not.
+    pub compression: Compression,
 }
 
 impl Leaving<'_> {
@@ -175,7 +179,12 @@ fn titled(config: &ImageConfig, index: usize, by: &str, longest: usize) -> Strin
     if words.is_empty() { number } else { format!("{number}: {words}") }
 }
 
-async fn push_layer(
+/// Brings a layer into the repository: nothing to do if it is there, else mounted from where its source has it, else
+/// sent, compressed now if need be.
+///
+/// # Errors
+/// If it cannot be had here or elsewhere, or the registry refuses.
+pub async fn push_layer(
     cx: &Context,
     doors: &Doors,
     target: &Reference,
@@ -187,7 +196,7 @@ async fn push_layer(
         !is_uncompressed(leaving.descriptor) || (leaving.compression == Compression::None && stored);
     if as_it_is {
         let blob = Leaves { title: &leaving.title, descriptor: leaving.descriptor };
-        let how = push_stored(cx, doors, target, &blob, source.and_then(|s| s.origin.as_ref())).await?;
+        let how = push_stored(cx, doors, target, &blob, source).await?;
         return Ok(PushedLayer { descriptor: leaving.descriptor.clone(), how });
     }
     let client = doors.registry();
@@ -262,9 +271,10 @@ async fn push_stored(
     doors: &Doors,
     target: &Reference,
     Leaves { title, descriptor }: &Leaves<'_>,
-    origin: Option<&Reference>,
+    source: Option<&LayerSource>,
 ) -> Result<Pushed, Error> {
     let client = doors.registry();
+    let origin = source.and_then(|source| source.origin.as_ref()?.registry());
     let task = cx.report.task(TaskKind::Transfer, format!("pushing {title}"));
     let mounts: Vec<Reference> = origin.into_iter().cloned().collect();
     let blob = BlobRequest {
@@ -286,7 +296,10 @@ async fn push_stored(
             task.finish(Outcome::Done, Some("mounted".into()));
             return Ok(Pushed::Mounted(from));
         }
-        super::fetch_blob(cx, doors, descriptor, origin).await?;
+        match source {
+            Some(source) => super::fetch(cx, doors, source).await?,
+            None => super::fetch_blob(cx, doors, descriptor, None).await?,
+        }
     }
     let source = StoredBlob { store: doors.store().clone(), digest: descriptor.digest.clone() };
     let pushed = client.push_blob(cx, &blob, &source).await;

@@ -10,6 +10,7 @@ use clap::Args;
 use crate::base::{Platform, Reference};
 use crate::build::step::Network;
 use crate::build::{Output, Request};
+use crate::cli::image::caches;
 use crate::cli::image::call::{Call, Question};
 use crate::cli::image::kaniko::KanikoFlags;
 use crate::cli::image::outputs::OutputFlags;
@@ -56,6 +57,21 @@ pub struct Build {
     /// Run every step, whatever is known from earlier builds
     #[arg(long)]
     no_cache: bool,
+    /// Run every step of these stages, whatever is known: NAME[,NAME]; may be repeated
+    #[arg(long, value_name = "STAGE", value_delimiter = ',')]
+    no_cache_filter: Vec<String>,
+    /// Take results of steps from here: a repository, type=registry,ref=REF or type=local,src=PATH; may be repeated
+    ///
+    /// A repository may be one that --cache-to wrote, or that of an image which was built with --cache-to type=inline.
+    #[arg(long, value_name = "CACHE")]
+    cache_from: Vec<String>,
+    /// Leave results of steps here: a repository, type=registry,ref=REF, type=local,dest=PATH or type=inline; may be
+    /// repeated
+    ///
+    /// Keys: mode=max|min (the steps of all stages, or only of the image's), compression=gzip|zstd|uncompressed,
+    /// compression-level=N, ignore-error=true.
+    #[arg(long, value_name = "CACHE")]
+    cache_to: Vec<String>,
     /// Ask the registries for base images that are known already
     #[arg(long)]
     pull: bool,
@@ -169,6 +185,9 @@ impl Build {
             labels: self.labels()?,
             tags: self.tag.clone(),
             no_cache: self.no_cache,
+            no_cache_filter: self.no_cache_filter.clone(),
+            cache_from: read_all("--cache-from", &self.cache_from, caches::from)?,
+            cache_to: read_all("--cache-to", &self.cache_to, caches::to)?,
             pull: self.pull,
             network: self.network.0,
             run: self.running.options()?,
@@ -229,4 +248,13 @@ impl Build {
             }),
         }
     }
+}
+
+fn read_all<T>(
+    flag: &str,
+    texts: &[String],
+    read: impl Fn(&str) -> std::result::Result<T, String>,
+) -> Result<Vec<T>> {
+    let one = |text: &String| read(text).map_err(|why| usage(format!("read {flag} {text}"), why));
+    texts.iter().map(one).collect()
 }

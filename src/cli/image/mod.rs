@@ -1,6 +1,7 @@
 //! `lap image`: build, run and keep images.
 
 mod build;
+mod caches;
 mod call;
 mod check;
 mod du;

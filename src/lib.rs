@@ -7,7 +7,7 @@
 //! | edge | [`cli`] [`ui`] |
 //! | use | [`ops`] |
 //! | engines | [`build`] |
-//! | services | [`registry`] [`content`] [`snapshot`] [`stages`] [`sandbox`] |
+//! | services | [`registry`] [`content`] [`snapshot`] [`stages`] [`sandbox`] [`git`] |
 //! | models | [`oci`] [`chart`] |
 //! | languages | [`yaml`] [`template`] [`dockerfile`] |
 //! | floor | [`report`] [`host`] [`schedule`] |
@@ -22,6 +22,7 @@ pub mod chartrepo;
 pub mod cli;
 pub mod content;
 pub mod dockerfile;
+pub mod git;
 pub mod host;
 pub mod oci;
 pub mod ops;

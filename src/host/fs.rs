@@ -204,6 +204,29 @@ pub fn canonicalize(path: impl AsRef<Path>) -> Result<PathBuf> {
     fs::canonicalize(path).map_err(|e| Error::new("resolve", path, e))
 }
 
+/// Makes a symbolic link at `path` that holds `target`.
+pub fn symlink(target: impl AsRef<Path>, path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    std::os::unix::fs::symlink(target, path).map_err(|e| Error::new("make a link", path, e))
+}
+
+/// Sets the permission bits of a file or directory.
+pub fn set_mode(path: impl AsRef<Path>, mode: u32) -> Result<()> {
+    let path = path.as_ref();
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+    fs::set_permissions(path, permissions).map_err(|e| Error::new("set the mode of", path, e))
+}
+
+/// Sets both times of a file, a directory or a link itself: seconds since the Unix epoch.
+pub fn set_modified(path: impl AsRef<Path>, seconds: i64) -> Result<()> {
+    let path = path.as_ref();
+    let time = rustix::fs::Timespec { tv_sec: seconds, tv_nsec: 0 };
+    let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
+    let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+    let set = rustix::fs::utimensat(rustix::fs::CWD, path, &times, flags);
+    set.map_err(|e| Error::new("set the time of", path, e))
+}
+
 /// Whether something is there, link targets included. Errors count as absent.
 pub fn exists(path: impl AsRef<Path>) -> bool {
     path.as_ref().exists()

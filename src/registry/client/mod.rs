@@ -6,6 +6,7 @@
 
 mod auth;
 mod chunks;
+mod download;
 mod exchange;
 mod flow;
 mod list;
@@ -17,6 +18,8 @@ mod referrers;
 mod remove;
 mod transport;
 mod trouble;
+
+pub use download::{DownloadRequest, DownloadSink, Downloaded};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;

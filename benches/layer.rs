@@ -89,6 +89,7 @@ fn trees(c: &mut Criterion) {
                 mode: None,
                 unpack: false,
                 created: 0,
+                landing: None,
             };
             copy(&cx, &request).unwrap();
             black_box(writable.commit(&DiffOptions::default()).unwrap())

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::base::{DiffId, Digest, Failure, Kind};
+use crate::snapshot::copy::ONTO_ANOTHER;
 use crate::{host, oci};
 
 /// An operation on trees or layers failed.
@@ -195,6 +196,9 @@ impl From<Error> for Failure {
                 uid.max(gid)
             )),
             Error::NoSource { hidden: true, .. } => failure.hint(".dockerignore hides it"),
+            Error::Conflict { to, reason, .. } if reason == ONTO_ANOTHER => failure
+                .hint(format!("end the destination with a slash if it is a folder: {to}/"))
+                .hint("--compat=buildkit lets the last one win, as BuildKit does"),
             Error::UnknownOwner { kind, .. } => failure.hint(format!(
                 "create the {kind} in an earlier RUN, or write its number"
             )),

@@ -140,6 +140,23 @@ impl Matcher {
         (hidden, known)
     }
 
+    /// Whether a walk from the root, as BuildKit's, finds that a pattern matches the path and none after it brings it back.
+    /// With `!` patterns that may differ from what the path alone would say.
+    pub fn finds(&self, path: &str) -> bool {
+        let mut parent = Parent::default();
+        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+        let mut found = false;
+        for end in ends {
+            (found, parent) = self.enter(&parent, &path[..end]);
+        }
+        found
+    }
+
+    /// Whether a pattern may match something below a folder that none matches. May say yes too often, never no too often.
+    pub fn may_match_below(&self, folder: &str) -> bool {
+        self.patterns.iter().any(|pattern| !pattern.negated && pattern.may_match_below(folder))
+    }
+
     /// Whether something below the hidden folder `path` may be visible, so that it must be walked. May say yes too often,
     /// never no too often.
     pub fn may_include_below(&self, path: &str) -> bool {

@@ -20,6 +20,10 @@ use crate::snapshot::rooted::Rooted;
 use crate::snapshot::tree::{Source, join};
 use crate::snapshot::{Error, Result, transfer};
 
+/// Why two files may not go to one place.
+pub(in crate::snapshot) const ONTO_ANOTHER: &str =
+    "another source of this instruction went there already, and only one of them would be left";
+
 /// So many sibling directories are worth threads.
 const SPLIT: usize = 4;
 /// Threads of one copy: more than processors, because they wait for the file system.
@@ -57,7 +61,14 @@ pub struct CopyRequest<'a> {
     pub unpack: bool,
     /// The time of directories that are made on the way, and of inline files: seconds since the Unix epoch.
     pub created: i64,
+    /// Where the first file went that was copied onto the destination itself: no other file may go there too. `None`
+    /// lets the last one win.
+    pub landing: Option<&'a Landing>,
 }
+
+/// The place that a file of an instruction took; shared by all the copying of one instruction.
+#[derive(Debug, Default)]
+pub struct Landing(Mutex<Option<PathBuf>>);
 
 /// What was copied.
 #[derive(Clone, Debug, Default)]
@@ -237,12 +248,12 @@ impl Copier<'_> {
         if self.request.unpack && node.is_file() && self.unpack(&seen)? {
             return Ok(());
         }
-        let (folder, place) = self.file_place(name)?;
+        let (folder, place) = self.file_place(name, path)?;
         self.entry(&seen, &folder, &place)
     }
 
     /// Where a file goes: into the destination if that is a directory, else onto it.
-    fn file_place(&mut self, name: &OsStr) -> Result<(Folder, PathBuf)> {
+    fn file_place(&mut self, name: &OsStr, from: &[u8]) -> Result<(Folder, PathBuf)> {
         let (path, as_folder) = self.destination();
         let mode = self.octal();
         if as_folder {
@@ -256,12 +267,28 @@ impl Copier<'_> {
                 let inner = folder.child(last).map_err(self.target.fail("open directory", &place))?;
                 Ok((inner, place.join(name)))
             }
-            _ => Ok((folder, place)),
+            _ => {
+                self.land(&place, from)?;
+                Ok((folder, place))
+            }
+        }
+    }
+
+    /// Takes note of a file that goes onto the destination itself.
+    fn land(&self, place: &Path, from: &[u8]) -> Result<()> {
+        let Some(Landing(taken)) = self.request.landing else { return Ok(()) };
+        let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+        match taken.as_deref() {
+            Some(other) if other == place => Err(self.conflict(from, place, ONTO_ANOTHER)),
+            _ => {
+                *taken = Some(place.to_owned());
+                Ok(())
+            }
         }
     }
 
     fn inline(&mut self, name: &str, content: &[u8]) -> Result<()> {
-        let (folder, place) = self.file_place(OsStr::new(name))?;
+        let (folder, place) = self.file_place(OsStr::new(name), name.as_bytes())?;
         self.clear(&folder, &place, name.as_bytes())?;
         let last = place.file_name().unwrap_or_default();
         let mut file = folder.create_file(last).map_err(self.target.fail("create", &place))?;

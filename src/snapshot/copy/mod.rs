@@ -16,11 +16,14 @@ mod engine;
 mod mode;
 mod owner;
 mod select;
+mod unpacking;
 
-pub use engine::{Copied, CopyRequest, Item, copy, make_directory};
+pub(super) use engine::ONTO_ANOTHER;
+pub use engine::{Copied, CopyRequest, Item, Landing, copy, make_directory};
 pub use mode::{Clause, ModeChange};
-pub use owner::{Ownership, resolve_owner};
+pub use owner::{Ownership, resolve_owner, resolve_owner_leniently};
 pub use select::{Matcher, Pattern, Selected, select};
+pub use unpacking::unpack;
 
 #[cfg(test)]
 mod tests;

@@ -64,6 +64,24 @@ pub fn resolve_owner(root: &Path, spec: &str) -> Result<Ownership> {
     Ok(Ownership { uid, gid })
 }
 
+/// Resolves as BuildKit does: a user who is not known counts as root, a group that is not as the user's own. Only a
+/// missing passwd file is an error.
+///
+/// # Errors
+/// Those of [`resolve_owner`] in that case, or for what is neither name nor number.
+pub fn resolve_owner_leniently(root: &Path, spec: &str) -> Result<Ownership> {
+    match resolve_owner(root, spec) {
+        Err(Error::UnknownOwner { kind: "group", .. }) => {
+            resolve_owner_leniently(root, spec.split_once(':').map_or(spec, |(user, _)| user))
+        }
+        Err(Error::UnknownOwner { kind, name, file }) => match Rooted::open(root)?.read(PASSWD, LIMIT)? {
+            Some(_) => Ok(Ownership { uid: 0, gid: 0 }),
+            None => Err(Error::UnknownOwner { kind, name, file }),
+        },
+        other => other,
+    }
+}
+
 fn unknown(kind: &'static str, name: &str, file: &'static str) -> Error {
     Error::UnknownOwner { kind, name: name.to_owned(), file }
 }
@@ -105,5 +123,13 @@ mod tests {
             assert!(matches!(ask(bad), Err(Error::Syntax { .. })), "{bad}");
         }
         assert!(ask("bad").is_err());
+        let ask = |spec: &str| resolve_owner_leniently(root.path(), spec).map(|o| (o.uid, o.gid));
+        assert_eq!(ask("nobody").unwrap(), (0, 0));
+        assert_eq!(ask("nobody:staff").unwrap(), (0, 0));
+        assert_eq!(ask("app:nobody").unwrap(), (100, 101));
+        assert_eq!(ask("7:nobody").unwrap(), (7, 7));
+        assert!(ask("a:b:c").is_err());
+        fs::remove_file(root.path().join("etc/passwd")).unwrap();
+        assert!(ask("app").is_err());
     }
 }

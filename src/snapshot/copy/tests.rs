@@ -60,6 +60,7 @@ impl Trees {
             mode: mode.as_ref(),
             unpack: flags.unpack,
             created: CREATED,
+            landing: None,
         };
         copy(&Context::silent(Clock::fixed(0)), &request)
     }
@@ -316,6 +317,7 @@ fn inline_files() {
                 mode: None,
                 unpack: false,
                 created: CREATED,
+                landing: None,
             };
             copy(&Context::silent(Clock::fixed(0)), &request).unwrap();
         }

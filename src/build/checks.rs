@@ -6,7 +6,7 @@ use crate::base::{Failure, SourceFile};
 use crate::build::evaluate::survey::{self, Subject, Target, TargetParameters};
 use crate::build::evaluate::{self, Outline, Parameters};
 use crate::build::facts::{Definition, bases};
-use crate::build::run::{parameters, read_definition};
+use crate::build::run::{definition_of, parameters};
 use crate::build::{Doors, Error, Request};
 use crate::dockerfile::{Check, Warning};
 use crate::oci::ImageConfig;
@@ -68,7 +68,7 @@ pub fn told(warning: &Warning) -> report::Warning {
 /// # Errors
 /// If there is no file to check; what is wrong with the file is in the answer.
 pub async fn check(cx: &Context, doors: &Doors, request: &Request) -> Result<Checked, Error> {
-    let definition = match read_definition(cx, request).await {
+    let definition = match definition_of(cx, doors, request).await {
         Ok(definition) => definition,
         Err(error) => return unreadable(error),
     };
@@ -118,7 +118,7 @@ async fn configs(
     outline: &Outline,
     pull: bool,
 ) -> Result<Vec<ImageConfig>, Error> {
-    let found = bases::resolve(cx, doors, &outline.bases, pull).await?;
+    let found = bases::resolve(cx, doors, (&outline.bases, Vec::new()), pull).await?;
     Ok(found.into_iter().map(|base| base.config).collect())
 }
 
@@ -127,7 +127,7 @@ async fn configs(
 /// # Errors
 /// If the file cannot be built.
 pub async fn outline(cx: &Context, doors: &Doors, request: &Request) -> Result<Outlined, Error> {
-    let Definition { file, ignore } = read_definition(cx, request).await?;
+    let Definition { file, ignore } = definition_of(cx, doors, request).await?;
     let parameters = parameters(request);
     let check = survey::options(&file, &parameters)?;
     let outline = evaluate::outline(&file, &parameters)?;
@@ -149,7 +149,7 @@ pub async fn outline(cx: &Context, doors: &Doors, request: &Request) -> Result<O
 ///
 /// # Errors
 /// If there is no Dockerfile.
-pub async fn targets(cx: &Context, request: &Request) -> Result<Listed, Error> {
-    let Definition { file, .. } = read_definition(cx, request).await?;
+pub async fn targets(cx: &Context, doors: &Doors, request: &Request) -> Result<Listed, Error> {
+    let Definition { file, .. } = definition_of(cx, doors, request).await?;
     Ok(Listed { source: Arc::clone(&file.file), targets: survey::targets(&file) })
 }

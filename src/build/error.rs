@@ -1,7 +1,7 @@
 //! Errors of the build engine.
 
 use crate::base::{DiffId, Failure, Kind, Span};
-use crate::{content, dockerfile, host, oci, registry, sandbox, snapshot, stages};
+use crate::{content, dockerfile, git, host, oci, registry, sandbox, snapshot, stages};
 
 /// A build could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +27,14 @@ pub enum Error {
     /// The Dockerfile cannot be read as one.
     #[error(transparent)]
     Language(#[from] dockerfile::Error),
+    /// The Dockerfile cannot be read, and asks for a later version of the language.
+    #[error("{source}")]
+    Newer {
+        /// What it asks for.
+        syntax: String,
+        /// What cannot be read.
+        source: Box<dockerfile::Error>,
+    },
     /// A step of the Dockerfile failed.
     #[error("{name}")]
     Step {
@@ -44,6 +52,16 @@ pub enum Error {
         name: String,
         /// Where it is named, if in the Dockerfile.
         span: Option<Span>,
+        /// Why.
+        source: Box<Failure>,
+    },
+    /// Files from outside could not be had.
+    #[error("get {title}")]
+    Fetch {
+        /// What, as messages call it.
+        title: String,
+        /// Where it is named.
+        span: Span,
         /// Why.
         source: Box<Failure>,
     },
@@ -89,6 +107,9 @@ pub enum Error {
     /// A registry.
     #[error(transparent)]
     Registry(#[from] registry::Error),
+    /// A Git repository.
+    #[error(transparent)]
+    Git(#[from] git::Error),
     /// The sandbox.
     #[error(transparent)]
     Sandbox(#[from] sandbox::Error),
@@ -156,14 +177,23 @@ impl From<Error> for Failure {
             Error::Share { place, source } => {
                 source.while_doing(format!("share the results of steps with {place}"))
             }
+            Error::Fetch { title, span, source } => source.while_doing(format!("get {title}")).at(span),
             Error::Output { output, source } => source.while_doing(format!("write the output {output}")),
             Error::Workload(failure) => *failure,
             Error::Cancelled => Failure::new(Kind::Cancelled, "the build was cancelled"),
             Error::Language(error) => error.into(),
+            Error::Newer { syntax, source } => {
+                let (major, minor) = dockerfile::LANGUAGE;
+                Failure::from(*source).hint(format!(
+                    "the file asks for {syntax}; the language is known here as of version {major}.{minor}, and no \
+                     frontend image is fetched"
+                ))
+            }
             Error::Store(error) => error.into(),
             Error::Snapshot(error) => error.into(),
             Error::Records(error) => error.into(),
             Error::Registry(error) => error.into(),
+            Error::Git(error) => error.into(),
             Error::Sandbox(error) => error.into(),
             Error::Image(error) => error.into(),
             Error::Host(error) => error.into(),

@@ -2,11 +2,11 @@
 //!
 //! | input | definition key | content key |
 //! |---|---|---|
-//! | what the step is built upon | chain id of the base image, or definition key of the parent step | chain id of all layers below |
+//! | what the step is built upon | chain id of the base image, or definition key of the parent step | chain id of all layers below; nothing for `--link` |
 //! | RUN: arguments, environment it sees, working directory, USER, network, heredoc script | yes | yes |
 //! | RUN --mount: kind, target, name of a secret's variable, whether it is read-only | yes | yes |
-//! | COPY, ADD: destination, `--chown`, `--chmod`, unpacking, heredocs | yes | yes |
-//! | each read (sources of COPY and ADD, mounts of RUN that show files): its paths | yes | yes |
+//! | COPY, ADD: destination, `--chown`, `--chmod`, `--link`, heredocs | yes | yes |
+//! | each read (sources of COPY and ADD, mounts of RUN that show files): paths, patterns, unpacking | yes | yes |
 //! | a read of a context | content of the selected files | content of the selected files |
 //! | a read of a stage or an image | definition key of that stage, or chain id of the image | content of the selected files |
 //! | WORKDIR: path, USER | yes | yes |
@@ -109,7 +109,13 @@ fn hash_reads(hasher: &mut KeyHasher, reads: &[Read], sources: &[SourceIdentity]
             }
             SourceIdentity::Tree(tree) => hash_parent(hasher, "source tree", tree),
         }
-        hasher.list("paths", &read.paths).number("wildcards", u64::from(read.wildcards));
+        hasher
+            .list("paths", &read.paths)
+            .number("wildcards", u64::from(read.wildcards))
+            .number("narrowed", u64::from(read.include.is_some()))
+            .list("include", read.include.as_slice())
+            .list("exclude", &read.exclude)
+            .number("unpack", u64::from(read.unpack));
     }
 }
 
@@ -133,7 +139,8 @@ fn hash_run(hasher: &mut KeyHasher, run: &Run) {
 fn hash_copy(hasher: &mut KeyHasher, copy: &Copy) {
     hasher
         .field("action", "copy")
-        .number("unpack", u64::from(copy.unpack))
+        .number("link", u64::from(copy.link))
+        .number("lenient", u64::from(copy.lenient))
         .field("destination", &copy.destination)
         .number("documents", copy.documents.len() as u64);
     for document in &copy.documents {
@@ -197,11 +204,8 @@ mod tests {
 
     #[test]
     fn what_is_read_changes_the_key_of_any_step() {
-        let read = |path: &str| Read {
-            from: From::Context(ContextIndex::BUILD),
-            paths: vec![path.into()],
-            wildcards: false,
-        };
+        let read =
+            |path: &str| Read { from: From::Context(ContextIndex::BUILD), ..Read::of(From::Scratch, path) };
         let runs = [vec![], vec![read("/a")], vec![read("/b")], vec![read("/a"), read("/b")]];
         let mut keys: Vec<_> = runs.into_iter().map(|reads| key_of(reads, Action::Run(run()))).collect();
         keys.sort();
@@ -263,11 +267,12 @@ mod tests {
     fn no_chown_and_an_empty_chown_differ() {
         let copy = |chown: Option<&str>| {
             key(Action::Copy(Copy {
-                unpack: false,
                 documents: vec![],
                 destination: "/b".into(),
                 chown: chown.map(str::to_owned),
                 chmod: None,
+                link: false,
+                lenient: false,
             }))
         };
         assert_ne!(copy(None), copy(Some("")));

@@ -55,8 +55,8 @@ pub use error::Error;
 pub use output::Output;
 pub use report::{Built, ExportedOutput, Layers};
 pub use request::{
-    CacheExport, CacheMountOptions, CachePlace, PROXY_ARGS, Request, RunOptions, SecretSource, SecretValue,
-    SshSource,
+    CacheExport, CacheMountOptions, CachePlace, ContextSource, PROXY_ARGS, Request, RunOptions, SecretSource,
+    SecretValue, SshSource,
 };
 pub use run::run;
 pub use unpacked::UnpackedLayers;

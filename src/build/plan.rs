@@ -214,16 +214,17 @@ mod tests {
     }
 
     fn reading(stage: usize) -> Vec<Read> {
-        vec![Read { from: From::Stage(StageIndex(stage)), paths: vec!["/out".into()], wildcards: true }]
+        vec![Read::of(From::Stage(StageIndex(stage)), "/out")]
     }
 
     fn copy() -> Action {
         Action::Copy(Copy {
-            unpack: false,
             documents: vec![],
             destination: "/".into(),
             chown: None,
             chmod: None,
+            link: false,
+            lenient: false,
         })
     }
 

@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::base::{Platform, Reference};
+use crate::build::evaluate::NamedContext;
+use crate::build::evaluate::remote::Remote;
 use crate::build::output::{Annotation, Output};
-use crate::build::step::Network;
+use crate::build::step::{GitOrigin, Network, UrlOrigin};
 use crate::oci::compress::Compression;
 use crate::sandbox::{HostAddress, ResourceLimit};
 
 /// A build of one Dockerfile.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The build context: a directory.
-    pub context: PathBuf,
-    /// The Dockerfile; `Dockerfile` (else `dockerfile`) in the context if not given.
+    /// The build context.
+    pub context: ContextSource,
+    /// The Dockerfile; `Dockerfile` (else `dockerfile`) in the context if not given, standard input if it is `-`.
     pub dockerfile: Option<PathBuf>,
     /// The stage to build; the last one if not given.
     pub target: Option<String>,
@@ -44,8 +46,54 @@ pub struct Request {
     pub run: RunOptions,
     /// Times later than this become this; seconds since the Unix epoch.
     pub source_date_epoch: Option<i64>,
+    /// `--build-context`: trees that stand for stages and images of these names.
+    pub contexts: Vec<NamedContext>,
+    /// `--compat=buildkit`: silent where BuildKit is silently wrong.
+    pub lenient: bool,
     /// What to make of the result beside keeping it in the store.
     pub outputs: Vec<Output>,
+}
+
+/// Where the build context comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ContextSource {
+    /// A folder of this machine.
+    Folder(PathBuf),
+    /// Standard input: an archive, or a Dockerfile that needs no context.
+    Stdin,
+    /// A file to download: an archive, or a Dockerfile that needs no context.
+    Url(UrlOrigin),
+    /// A commit of a Git repository.
+    Git(GitOrigin),
+}
+
+impl std::str::FromStr for ContextSource {
+    type Err = String;
+
+    /// As `docker build` reads its last argument; `github.com/…` is a repository unless a folder is called so, which
+    /// whoever calls has to look at.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "-" {
+            return Ok(Self::Stdin);
+        }
+        let text =
+            if text.starts_with("github.com/") { &format!("https://{}", with_suffix(text)) } else { text };
+        Ok(match Remote::of(text)? {
+            Some(Remote::Git(git)) => {
+                let keep_git_dir = git.keep_git_dir.unwrap_or(false);
+                Self::Git(GitOrigin { keep_git_dir, ..git.origin })
+            }
+            Some(Remote::Url(url)) => Self::Url(UrlOrigin { name: "context".into(), ..url }),
+            None => Self::Folder(text.into()),
+        })
+    }
+}
+
+/// `github.com/a/b#ref` with the suffix by which a repository is known.
+fn with_suffix(text: &str) -> String {
+    let end = text.find(['#', '?']).unwrap_or(text.len());
+    let (path, rest) = text.split_at(end);
+    if path.ends_with(".git") { text.to_owned() } else { format!("{}.git{rest}", path.trim_end_matches('/')) }
 }
 
 /// How RUN steps run. None of it is an input of a step: equal steps have equal results, wherever they run.

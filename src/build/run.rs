@@ -8,16 +8,17 @@ use crate::build::evaluate::survey::{self, Subject};
 use crate::build::evaluate::{self, Evaluated, Outline, Parameters};
 use crate::build::execute::{World, WorldInputs, execute, keep, trim};
 use crate::build::facts::agents;
-use crate::build::facts::context::{self, ContextTree};
-use crate::build::facts::{BaseImage, Definition, bases, definition, secrets};
+use crate::build::facts::context;
+use crate::build::facts::contexts::MainContext;
+use crate::build::facts::fetched::Fetched;
+use crate::build::facts::{BaseImage, Definition, bases, contexts, definition, secrets};
 use crate::build::finish::{Target, finish};
 use crate::build::plan::{self, Facts};
 use crate::build::step::{StageIndex, Step, StepIndex};
 use crate::build::transfer::{LayerSource, Origin};
 use crate::build::why::{self, History, Telling};
 use crate::build::{Built, Doors, Error, Request, blocking, checks, export, known};
-use crate::dockerfile::{self, Dockerfile};
-use crate::host::fs;
+use crate::dockerfile::{self, Dockerfile, Syntax};
 use crate::oci::ImageConfig;
 use crate::report::{Context, Outcome, TaskKind};
 
@@ -31,18 +32,20 @@ const EARLIEST: i64 = 315_532_800;
 pub async fn run(cx: &Context, doors: &Doors, request: Request) -> Result<Built, Error> {
     let _lease = doors.store().lease()?;
     let began = cx.clock.now();
+    let _fetched = Fetched::of(doors).in_use()?;
     let (secrets, agents) = {
         let (cx, options) = (cx.clone(), request.run.clone());
         blocking(move || Ok((secrets::read(&cx, &options.secrets)?, agents::read(&options.agents)?))).await?
     };
-    let Definition { file, ignore } = read_definition(cx, &request).await?;
+    let context = contexts::main(cx, doors, &request.context, &secrets).await?;
+    let (context, Definition { mut file, ignore }) = read_definition(cx, &request, context).await?;
     let parameters = parameters(&request);
-    let outline = evaluate::outline(&file, &parameters)?;
-    let found = bases::resolve(cx, doors, &outline.bases, request.pull).await?;
+    let written = file.clone();
+    let (outline, found) = outlined(cx, doors, (&mut file, &parameters), request.pull).await?;
     let configs: Vec<ImageConfig> = found.iter().map(|base| base.config.clone()).collect();
     let check = survey::options(&file, &parameters)?;
     let subject = Subject {
-        file: &file,
+        file: &written,
         outline: &outline,
         bases: &configs,
         parameters: &parameters,
@@ -50,17 +53,14 @@ pub async fn run(cx: &Context, doors: &Doors, request: Request) -> Result<Built,
         check: &check,
     };
     let warnings = checks::warn(cx, &subject)?;
-    let Evaluated { steps, stages } = evaluate::evaluate(&file, &outline, &configs, &parameters)?;
+    let Evaluated { steps, stages, contexts: more } =
+        evaluate::evaluate(&file, &outline, &configs, &parameters)?;
     let source_date_epoch = source_date_epoch(&request, &outline)?;
     if let Some(target) = stages[outline.target.0].as_ref() {
         export::check(&request, &target.image.platform(), source_date_epoch)?;
     }
-    let contexts = vec![ContextTree {
-        title: "the build context".into(),
-        root: fs::canonicalize(&request.context)?,
-        ignore,
-        root_owned: true,
-    }];
+    let mut contexts = vec![context.into_tree(ignore)?];
+    contexts.extend(contexts::open(cx, doors, &more, &secrets).await?);
     let (selections, steps, contexts) = {
         let (cx, doors) = (cx.clone(), doors.clone());
         blocking(move || Ok((context::read(&cx, &doors, &contexts, &steps)?, steps, contexts))).await?
@@ -134,6 +134,39 @@ async fn until_whole(cx: &Context, world: &Arc<World>, target: &Target<'_>) -> R
     }
 }
 
+/// The Dockerfile that is asked for and its ignore file, wherever the context comes from.
+pub(super) async fn definition_of(
+    cx: &Context,
+    doors: &Doors,
+    request: &Request,
+) -> Result<Definition, Error> {
+    let secrets = {
+        let (cx, sources) = (cx.clone(), request.run.secrets.clone());
+        blocking(move || secrets::read(&cx, &sources)).await?
+    };
+    let context = contexts::main(cx, doors, &request.context, &secrets).await?;
+    Ok(read_definition(cx, request, context).await?.1)
+}
+
+/// The outline with all triggers of base images in `file`, and the base images. Triggers may name further images, which may
+/// have triggers of their own for other stages, so this goes round until nothing is new.
+async fn outlined(
+    cx: &Context,
+    doors: &Doors,
+    (file, parameters): (&mut Dockerfile, &Parameters),
+    pull: bool,
+) -> Result<(Outline, Vec<BaseImage>), Error> {
+    let (mut known, mut expanded) = (Vec::new(), BTreeSet::new());
+    loop {
+        let outline = evaluate::outline(file, parameters)?;
+        known = bases::resolve(cx, doors, (&outline.bases, known), pull).await?;
+        let configs: Vec<ImageConfig> = known.iter().map(|base| base.config.clone()).collect();
+        if !evaluate::expand_triggers(file, &outline, &configs, &mut expanded)? {
+            return Ok((outline, known));
+        }
+    }
+}
+
 /// Keeps the build's story for `lap why`. The build does not depend on it.
 async fn remember(cx: &Context, world: &Arc<World>, telling: &Telling<'_>) {
     let Some(story) = why::tell(world, telling) else { return };
@@ -160,10 +193,23 @@ fn forced(cx: &Context, request: &Request, file: &Dockerfile, steps: &[Step]) ->
     steps.iter().enumerate().filter(is_forced).map(|(index, _)| StepIndex(index)).collect()
 }
 
-pub(super) async fn read_definition(cx: &Context, request: &Request) -> Result<Definition, Error> {
+async fn read_definition(
+    cx: &Context,
+    request: &Request,
+    context: MainContext,
+) -> Result<(MainContext, Definition), Error> {
     let task = cx.report.task(TaskKind::Internal, "[internal] load build definition");
-    let asked = request.clone();
-    let read = blocking(move || definition::read(&asked)).await;
+    let asked = request.dockerfile.clone();
+    let read = blocking(move || {
+        let definition = definition::read(&context, asked.as_deref())?;
+        Ok((context, definition))
+    })
+    .await;
+    if let Ok((_, definition)) = &read
+        && let Syntax::Other(syntax) = dockerfile::syntax(&definition.file.file)
+    {
+        cx.report.warn(format!("{syntax} is not fetched: the file is read as a Dockerfile"));
+    }
     match &read {
         Ok(_) => task.finish(Outcome::Done, None),
         Err(e) => task.finish(Outcome::Failed(e.to_string()), None),
@@ -181,6 +227,8 @@ pub(super) fn parameters(request: &Request) -> Parameters {
         build_platform: host,
         network: request.network,
         labels: request.labels.clone(),
+        contexts: request.contexts.clone(),
+        lenient: request.lenient,
     }
 }
 

@@ -1,8 +1,10 @@
 //! What a Dockerfile means once everything in it is expanded: steps that make layers, and the image around them.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
-use crate::base::{Platform, Span};
+use crate::base::{BlobDigest, Platform, Span};
 use crate::build::mount::RunMount;
 use crate::oci::ImageConfig;
 
@@ -18,7 +20,7 @@ pub struct StageIndex(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct StepIndex(pub usize);
 
-/// Names a tree of files that comes from outside: 0 is the build context, the others have names.
+/// Names a tree of files that comes from outside: 0 is the build context, then come named ones and what ADD fetches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct ContextIndex(pub usize);
 
@@ -36,6 +38,56 @@ pub enum Parent {
     Image(BaseIndex),
     /// The tree after another step.
     Step(StepIndex),
+}
+
+/// A tree of files from outside, beside the build context.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContextRequest {
+    /// As messages call it: `context "name"`, or what ADD names.
+    pub title: String,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Where it is first named.
+    pub span: Span,
+}
+
+/// Where files come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A folder of this machine.
+    Folder(PathBuf),
+    /// A file to download.
+    Url(UrlOrigin),
+    /// A commit of a Git repository.
+    Git(GitOrigin),
+}
+
+/// A file to download.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UrlOrigin {
+    /// Where from: http or https.
+    pub url: String,
+    /// What the file is called in the tree it comes to be in.
+    pub name: String,
+    /// What its content has to be.
+    pub checksum: Option<BlobDigest>,
+}
+
+/// A commit of a Git repository, and what is wanted of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GitOrigin {
+    /// Where the repository is, as the user wrote it without reference and folder.
+    pub remote: String,
+    /// Branch, tag, full name of a reference or commit; empty is the repository's `HEAD`.
+    pub reference: String,
+    /// The folder that is wanted; empty is all of it. No slash around it.
+    pub folder: String,
+    /// What the commit has to be: its name or the beginning of it.
+    pub checksum: Option<String>,
+    /// Whether `.git` is wanted.
+    pub keep_git_dir: bool,
+    /// Whether submodules are left out.
+    pub skip_submodules: bool,
 }
 
 /// An instruction that makes a layer, with nothing left to expand.
@@ -69,6 +121,26 @@ pub struct Read {
     pub paths: Vec<String>,
     /// Whether `*`, `?`, `[` and `\` in `paths` mean something.
     pub wildcards: bool,
+    /// Of folders only what this pattern matches, below each of `paths` (`--parents`); written as in an ignore file.
+    pub include: Option<String>,
+    /// Of folders nothing that these patterns match, below each of `paths` (`--exclude`); written as in an ignore file.
+    pub exclude: Vec<String>,
+    /// Whether archives are unpacked where they are copied to (ADD).
+    pub unpack: bool,
+}
+
+impl Read {
+    /// One path without wildcards, all of it.
+    pub fn of(from: From, path: impl Into<String>) -> Self {
+        Self {
+            from,
+            paths: vec![path.into()],
+            wildcards: false,
+            include: None,
+            exclude: Vec::new(),
+            unpack: false,
+        }
+    }
 }
 
 /// What a step does.
@@ -133,8 +205,6 @@ impl Network {
 /// COPY or ADD of what the step reads.
 #[derive(Clone, Debug)]
 pub struct Copy {
-    /// Whether local archives are unpacked (ADD).
-    pub unpack: bool,
     /// Files given in the Dockerfile itself, in order, after what is read.
     pub documents: Vec<Document>,
     /// Absolute destination; a trailing `/` means a directory.
@@ -143,6 +213,10 @@ pub struct Copy {
     pub chown: Option<String>,
     /// `--chmod`, expanded.
     pub chmod: Option<String>,
+    /// `--link`: made without a look at the tree it is put upon.
+    pub link: bool,
+    /// Unknown owners count as root, and the last of several files of one name wins, as BuildKit has it.
+    pub lenient: bool,
 }
 
 /// A heredoc source of COPY.
@@ -159,7 +233,7 @@ pub struct Document {
 pub enum From {
     /// An empty one.
     Scratch,
-    /// The build context, or a named one.
+    /// The build context, a named one, or what was fetched for an ADD.
     Context(ContextIndex),
     /// The result of another stage.
     Stage(StageIndex),

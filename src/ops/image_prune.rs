@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::base::{DiffId, Failure};
+use crate::build::facts::fetched::Fetched;
 use crate::content::{self, PruneOptions, Store};
 use crate::oci::AnyManifest;
 use crate::report::Context;
@@ -59,6 +60,8 @@ pub struct Report {
     pub cache_mount_bytes: u64,
     /// Cache mounts that a running build keeps from being removed.
     pub busy_cache_mounts: usize,
+    /// Files and commits that were fetched for ADD and contexts; only with the build cache.
+    pub fetched: usize,
     /// Whether nothing was really removed.
     pub dry_run: bool,
 }
@@ -76,6 +79,9 @@ pub fn run(cx: &Context, places: &Places<'_>, request: Request) -> Result<Report
             // Before the layers they speak of.
             report.records = places.records.retain(|_| false)?;
         }
+    }
+    if request.all {
+        report.fetched = Fetched::at(places.store.root()).prune(request.dry_run)?;
     }
     let mut needed = layers_of_images(places.store)?;
     if !request.all {

@@ -130,9 +130,12 @@ fn errors_name_the_place() {
         ("FROM scratch\nCOPPY a b\n", &["unknown instruction", "COPY", "Dockerfile:2"]),
         ("FROM scratch\nRUN echo\n", &["Dockerfile:2", "shell"]),
         ("FROM 127.0.0.1:1/nothing\n", &["127.0.0.1:1", "Dockerfile:1"]),
-        ("FROM scratch\nONBUILD RUN x\n", &["ONBUILD is not supported yet", "Dockerfile:2"]),
-        ("FROM scratch\nADD https://example.org/x /\n", &["ADD of a URL is not supported yet"]),
         ("FROM scratch\nCOPY --chown=nobody-here real.txt /\n", &["nobody-here", "Dockerfile:2"]),
+        (
+            "# syntax=docker/dockerfile:1.99\nFROM scratch\nNEWTHING x\n",
+            &["NEWTHING", "Dockerfile:3", "1.99", "1.27"],
+        ),
+        ("# syntax=docker/dockerfile:1.99\nFROM scratch\nCOPY --newflag a b\n", &["newflag", "1.99"]),
         ("", &["cannot be empty"]),
         ("# only a comment\n", &["file with no instructions"]),
     ];

@@ -232,6 +232,8 @@ fn parameters(question: &Question) -> Parameters {
         build_platform: machine,
         network: Network::Host,
         labels: BTreeMap::new(),
+        contexts: Vec::new(),
+        lenient: false,
     }
 }
 

@@ -14,17 +14,21 @@ mod expansion;
 mod health;
 mod modes;
 mod mounts;
+pub mod named;
+mod onbuild;
 mod outline;
 pub mod paths;
 mod ports;
 mod refusal;
-mod remote;
+pub mod remote;
 mod running;
 mod soundness;
 mod stage;
 pub mod survey;
 mod vars;
 
+pub use named::NamedContext;
+pub use onbuild::expand_triggers;
 pub use outline::{BaseRequest, Outline, OutlinedStage, StageFrom, outline, outline_all};
 pub use stage::{Evaluated, evaluate};
 pub use vars::Vars;
@@ -54,6 +58,10 @@ pub struct Parameters {
     pub network: Network,
     /// `--label`.
     pub labels: BTreeMap<String, String>,
+    /// `--build-context`.
+    pub contexts: Vec<NamedContext>,
+    /// `--compat=buildkit`: silent where BuildKit is silently wrong.
+    pub lenient: bool,
 }
 
 /// PATH where an image sets none.

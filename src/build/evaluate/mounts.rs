@@ -63,7 +63,7 @@ pub fn mounts(
 
 /// One more tree that the step reads.
 fn read(reads: &mut Vec<Read>, from: From, path: String) -> usize {
-    reads.push(Read { from, paths: vec![path], wildcards: false });
+    reads.push(Read::of(from, path));
     reads.len() - 1
 }
 

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use crate::base::{InvalidPlatform, InvalidReference, Platform, Reference, Span};
 use crate::build::Error;
 use crate::build::evaluate::expansion::Expansion;
+use crate::build::evaluate::named::{self, Layout, NamedContext, NamedValue};
 use crate::build::evaluate::{Parameters, Vars, soundness};
-use crate::build::step::{BaseIndex, From, StageIndex};
+use crate::build::step::{BaseIndex, ContextIndex, ContextRequest, From, StageIndex};
 use crate::dockerfile::{self, Command, Dockerfile, StageLookup, Word, nearest};
 
 /// A base image that has to be known.
@@ -20,6 +21,15 @@ pub struct BaseRequest {
     pub platform: Platform,
     /// Where it is named first.
     pub span: Span,
+    /// The folder it is in, if not in a registry.
+    pub layout: Option<Layout>,
+}
+
+impl BaseRequest {
+    /// Whether both ask for the same image.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.reference == other.reference && self.platform == other.platform && self.layout == other.layout
+    }
 }
 
 /// What a stage begins with.
@@ -31,6 +41,8 @@ pub enum StageFrom {
     Stage(StageIndex),
     /// A base image.
     Base(BaseIndex),
+    /// The files of a named context.
+    Context(ContextIndex),
 }
 
 /// Where a tree is named: the position of the instruction in its stage, and that of the mount in a RUN (else 0).
@@ -45,6 +57,8 @@ pub struct OutlinedStage {
     pub platform: Platform,
     /// What the `--from` of its instructions and the `from` of their mounts mean.
     pub sources: BTreeMap<Position, From>,
+    /// Whether a named context stands for the whole stage, so that none of its instructions are carried out.
+    pub replaced: bool,
 }
 
 /// The outline.
@@ -56,6 +70,8 @@ pub struct Outline {
     pub stages: Vec<Option<OutlinedStage>>,
     /// The base images of all needed stages.
     pub bases: Vec<BaseRequest>,
+    /// The named contexts of all needed stages that are files; the first has index 1.
+    pub contexts: Vec<ContextRequest>,
     /// Values of the global arguments, predefined ones included.
     pub globals: Vars,
 }
@@ -90,14 +106,16 @@ fn outline_of(file: &Dockerfile, parameters: &Parameters, all: bool) -> Result<O
         froms.push(Written { name, platform });
     }
     let target = find_target(file, parameters.target.as_deref())?;
-    soundness::check(file, froms.iter().map(|from| from.name.as_str()))?;
-    let mut walk = Walk { file, parameters, froms, bases: Vec::new(), stages: vec![None; file.stages.len()] };
+    let replaced = |name: &str| named::find(&parameters.contexts, name, &parameters.platform).is_some();
+    soundness::check(file, froms.iter().map(|from| from.name.as_str()), &replaced)?;
+    let (bases, contexts, stages) = (Vec::new(), Vec::new(), vec![None; file.stages.len()]);
+    let mut walk = Walk { file, parameters, froms, bases, contexts, stages };
     let needed = if all { (0..file.stages.len()).collect() } else { walk.needed(target) };
     for index in needed {
         walk.stage(index)?;
     }
-    let Walk { bases, stages, .. } = walk;
-    Ok(Outline { target: StageIndex(target), stages, bases, globals })
+    let Walk { bases, contexts, stages, .. } = walk;
+    Ok(Outline { target: StageIndex(target), stages, bases, contexts, globals })
 }
 
 /// An image's name in full.
@@ -207,10 +225,46 @@ struct Walk<'a> {
     parameters: &'a Parameters,
     froms: Vec<Written>,
     bases: Vec<BaseRequest>,
+    contexts: Vec<ContextRequest>,
     stages: Vec<Option<OutlinedStage>>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    /// The named context that stands for `name` in stage `index`.
+    fn named(&self, index: usize, name: &str) -> Option<&'a NamedContext> {
+        let platform = self.froms[index].platform.as_ref().unwrap_or(&self.parameters.platform);
+        named::find(&self.parameters.contexts, name, platform)
+    }
+
+    /// The named context that stands for the whole stage.
+    fn replacement(&self, index: usize) -> Option<&'a NamedContext> {
+        self.named(index, self.file.stages[index].name()?)
+    }
+
+    /// The stages that stage `index` leads to.
+    fn leads(&self, index: usize) -> Vec<usize> {
+        let stage_of = |context: &NamedContext| match &context.value {
+            NamedValue::Stage(name) => self.file.target(Some(name)).map(|stage| stage.index),
+            _ => None,
+        };
+        if let Some(context) = self.replacement(index) {
+            return stage_of(context).into_iter().collect();
+        }
+        let base = &self.froms[index].name;
+        let below = match self.file.base_stage(index, base) {
+            Some(stage) => Some(stage.index),
+            None => self.named(index, base).and_then(stage_of),
+        };
+        let read = sources(&self.file.stages[index]).filter_map(|source| {
+            match self.file.source_stage(index, source.name) {
+                StageLookup::Stage(stage) => Some(stage),
+                StageLookup::NotAStage => self.named(index, source.name).and_then(stage_of),
+                StageLookup::NotBefore(_) => None,
+            }
+        });
+        below.into_iter().chain(read).filter(|&stage| stage < index).collect()
+    }
+
     /// The stages that `target` needs, itself included, in order of the file. Stages only lead to earlier ones.
     fn needed(&self, target: usize) -> Vec<usize> {
         let mut needed = vec![false; target + 1];
@@ -219,13 +273,8 @@ impl Walk<'_> {
             if !needed[index] {
                 continue;
             }
-            if let Some(base) = self.file.base_stage(index, &self.froms[index].name) {
-                needed[base.index] = true;
-            }
-            for source in sources(&self.file.stages[index]) {
-                if let StageLookup::Stage(source) = self.file.source_stage(index, source.name) {
-                    needed[source] = true;
-                }
+            for stage in self.leads(index) {
+                needed[stage] = true;
             }
         }
         (0..=target).filter(|&index| needed[index]).collect()
@@ -237,11 +286,25 @@ impl Walk<'_> {
         let Written { name, platform } = &self.froms[index];
         let (name, written) = (name.clone(), platform.clone());
         let default = self.parameters.platform.clone();
+        let place = Place {
+            index,
+            platform: written.clone().unwrap_or(default.clone()),
+            span: &stage.from.image.span,
+        };
+        if let Some(context) = self.replacement(index) {
+            let from = self.context(context, &place)?;
+            let platform = place.platform;
+            self.stages[index] =
+                Some(OutlinedStage { from, platform, sources: BTreeMap::new(), replaced: true });
+            return Ok(());
+        }
         let (from, platform) = if let Some(base) = self.file.base_stage(index, &name) {
             let below = self.stages[base.index].as_ref().map_or(default, |below| below.platform.clone());
             (StageFrom::Stage(StageIndex(base.index)), below)
         } else if name == "scratch" {
             (StageFrom::Scratch, default)
+        } else if let Some(context) = self.named(index, &name) {
+            (self.context(context, &place)?, place.platform)
         } else {
             let platform = written.unwrap_or(default);
             (StageFrom::Base(self.base(&name, &platform, &stage.from.image.span)?), platform)
@@ -250,7 +313,7 @@ impl Walk<'_> {
         for source in sources(stage) {
             meant.insert(source.position, self.source(index, &source)?);
         }
-        self.stages[index] = Some(OutlinedStage { from, platform, sources: meant });
+        self.stages[index] = Some(OutlinedStage { from, platform, sources: meant, replaced: false });
         Ok(())
     }
 
@@ -273,21 +336,80 @@ impl Walk<'_> {
             }
             StageLookup::NotAStage => {
                 let platform = self.parameters.platform.clone();
+                if let Some(context) = named::find(&self.parameters.contexts, source.name, &platform) {
+                    let found = self.context(context, &Place { index, platform, span: source.span })?;
+                    return Ok(match found {
+                        StageFrom::Scratch => From::Scratch,
+                        StageFrom::Stage(stage) => From::Stage(stage),
+                        StageFrom::Base(base) => From::Image(base),
+                        StageFrom::Context(context) => From::Context(context),
+                    });
+                }
                 Ok(From::Image(self.base(source.name, &platform, source.span)?))
+            }
+        }
+    }
+
+    /// What a named context stands for.
+    fn context(&mut self, context: &NamedContext, place: &Place<'_>) -> Result<StageFrom, Error> {
+        let Place { index, platform, span } = place;
+        match &context.value {
+            NamedValue::Image(name) if name == "scratch" => Ok(StageFrom::Scratch),
+            NamedValue::Image(name) => Ok(StageFrom::Base(self.base(name, platform, span)?)),
+            NamedValue::Layout(layout) => {
+                let request = BaseRequest {
+                    name: format!("oci-layout://{}", layout.folder.display()),
+                    reference: reference("localhost/layout", span)?,
+                    platform: platform.clone(),
+                    span: (*span).clone(),
+                    layout: Some(layout.clone()),
+                };
+                Ok(StageFrom::Base(self.request(request)))
+            }
+            NamedValue::Stage(name) => match self.file.target(Some(name)) {
+                Some(stage) if stage.index < *index => Ok(StageFrom::Stage(StageIndex(stage.index))),
+                Some(_) => Err(Error::definition(
+                    span,
+                    format!("context {:?} means stage {name}, which is not before this one", context.name),
+                )),
+                None => Err(Error::definition(
+                    span,
+                    format!("context {:?} means stage {name}, which is not there", context.name),
+                )),
+            },
+            NamedValue::Files(origin) => {
+                let title = format!("context {:?}", context.name);
+                let known = self.contexts.iter().position(|c| c.title == title);
+                let nth = known.unwrap_or_else(|| {
+                    let (origin, span) = (origin.clone(), (*span).clone());
+                    self.contexts.push(ContextRequest { title, origin, span });
+                    self.contexts.len() - 1
+                });
+                Ok(StageFrom::Context(ContextIndex(nth + 1)))
             }
         }
     }
 
     fn base(&mut self, name: &str, platform: &Platform, span: &Span) -> Result<BaseIndex, Error> {
         let reference = reference(name, span)?;
-        let known = self.bases.iter().position(|b| b.reference == reference && b.platform == *platform);
-        let index = known.unwrap_or_else(|| {
-            let (name, platform, span) = (name.to_owned(), platform.clone(), span.clone());
-            self.bases.push(BaseRequest { name, reference, platform, span });
-            self.bases.len() - 1
-        });
-        Ok(BaseIndex(index))
+        let (name, platform, span) = (name.to_owned(), platform.clone(), span.clone());
+        Ok(self.request(BaseRequest { name, reference, platform, span, layout: None }))
     }
+
+    fn request(&mut self, request: BaseRequest) -> BaseIndex {
+        let known = self.bases.iter().position(|base| base.is_same(&request));
+        BaseIndex(known.unwrap_or_else(|| {
+            self.bases.push(request);
+            self.bases.len() - 1
+        }))
+    }
+}
+
+/// Where something is named.
+struct Place<'a> {
+    index: usize,
+    platform: Platform,
+    span: &'a Span,
 }
 
 /// A tree that an instruction names.

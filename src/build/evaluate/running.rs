@@ -46,7 +46,7 @@ pub fn run(scene: &Scene<'_>, state: &mut State, run: &command::Run) -> Result<M
         },
         mounts,
     });
-    Ok(Made { reads, action })
+    Ok(Made { reads, fetched: Vec::new(), action })
 }
 
 fn with_shell(state: &State, text: String) -> Vec<String> {

@@ -7,22 +7,27 @@ use crate::build::evaluate::expansion::Expansion;
 use crate::build::evaluate::outline::{Named, reference, sources};
 use crate::dockerfile::{Dockerfile, Stage, StageLookup};
 
-/// Checks `--from` and the names of images; `bases` are the names after FROM, expanded, one a stage.
+/// Checks `--from` and the names of images; `bases` are the names after FROM, expanded, one a stage. What `replaced` knows
+/// is no name of an image.
 ///
 /// # Errors
 /// [`Error::Definition`] at the word.
-pub fn check<'a>(file: &Dockerfile, bases: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+pub fn check<'a>(
+    file: &Dockerfile,
+    bases: impl Iterator<Item = &'a str>,
+    replaced: &dyn Fn(&str) -> bool,
+) -> Result<(), Error> {
     for source in file.stages.iter().flat_map(sources) {
         check_source(file, &source)?;
     }
     check_circles(file)?;
     for (stage, base) in file.stages.iter().zip(bases) {
-        if file.base_stage(stage.index, base).is_none() && base != "scratch" {
+        if file.base_stage(stage.index, base).is_none() && base != "scratch" && !replaced(base) {
             reference(base, &stage.from.image.span)?;
         }
         for source in sources(stage) {
             let image = file.source_stage(stage.index, source.name) == StageLookup::NotAStage;
-            if image && source.name != "scratch" {
+            if image && source.name != "scratch" && !replaced(source.name) {
                 reference(source.name, source.span)?;
             }
         }

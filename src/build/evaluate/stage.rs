@@ -6,10 +6,13 @@ use crate::base::Platform;
 use crate::build::Error;
 use crate::build::evaluate::expansion::Expansion;
 use crate::build::evaluate::{
-    DEFAULT_PATH, Outline, OutlinedStage, Parameters, StageFrom, Vars, config, copying, paths, refusal,
+    DEFAULT_PATH, Outline, OutlinedStage, Parameters, StageFrom, Vars, config, copying, onbuild, paths,
     running,
 };
-use crate::build::step::{Action, From, Parent, Read, Stage, StageIndex, Step, StepIndex, Workdir};
+use crate::build::step::{
+    Action, ContextIndex, ContextRequest, Copy, From, Parent, Read, Stage, StageIndex, Step, StepIndex,
+    Workdir,
+};
 use crate::dockerfile::{self, Command, Dockerfile, Instruction};
 use crate::oci::{CONFIG_LIMIT, History, ImageConfig};
 
@@ -19,6 +22,9 @@ const HISTORY_COMMENT: &str = "buildkit.dockerfile.v0";
 /// Bytes that the variables of all steps may have together: each step keeps its own.
 const MOST_VARIABLES: usize = 256 << 20;
 
+/// How BuildKit marks layers that no instruction made.
+const EXPORTER_COMMENT: &str = "buildkit.exporter.image.v0";
+
 /// Everything the target needs, expanded.
 #[derive(Clone, Debug)]
 pub struct Evaluated {
@@ -26,6 +32,9 @@ pub struct Evaluated {
     pub steps: Vec<Step>,
     /// The needed stages, by position in the Dockerfile.
     pub stages: Vec<Option<Stage>>,
+    /// Trees from outside beside the build context: the named contexts of the outline, then what ADD fetches. The first
+    /// has index 1.
+    pub contexts: Vec<ContextRequest>,
 }
 
 /// Walks the stages of `outline`; `bases` are the configurations of its base images, in order.
@@ -45,6 +54,7 @@ pub fn evaluate(
         bases,
         expansion: Expansion::new(file),
         steps: Vec::new(),
+        contexts: outline.contexts.clone(),
         states: file.stages.iter().map(|_| None).collect(),
         variables: 0,
     };
@@ -53,7 +63,7 @@ pub fn evaluate(
             walk.stage(StageIndex(index))?;
         }
     }
-    let Walk { steps, states, .. } = walk;
+    let Walk { steps, states, contexts, .. } = walk;
     let mut stages: Vec<Option<Stage>> =
         states.into_iter().map(|state| state.map(State::into_stage)).collect();
     if let Some(target) = &mut stages[outline.target.0] {
@@ -62,7 +72,7 @@ pub fn evaluate(
             set_platform(&mut target.image, &parameters.platform);
         }
     }
-    Ok(Evaluated { steps, stages })
+    Ok(Evaluated { steps, stages, contexts })
 }
 
 struct Walk<'a> {
@@ -72,6 +82,7 @@ struct Walk<'a> {
     bases: &'a [ImageConfig],
     expansion: Expansion,
     steps: Vec<Step>,
+    contexts: Vec<ContextRequest>,
     states: Vec<Option<State>>,
     /// Bytes of the variables that steps and stages hold.
     variables: usize,
@@ -131,6 +142,7 @@ impl State {
         if !config.working_dir.is_empty() {
             config.working_dir = paths::workdir(&config.working_dir, &config.working_dir);
         }
+        config.on_build.clear();
         self.cmd_is_own = false;
     }
 
@@ -164,18 +176,22 @@ pub(super) struct Scene<'a> {
     pub instruction: &'a Instruction,
     /// What the `--from` of the instruction and the `from` of its mounts mean, by position of the mount (else 0).
     pub sources: BTreeMap<usize, From>,
+    /// Trees from outside that are known so far; the first has index 1.
+    pub contexts: &'a [ContextRequest],
 }
 
 /// An instruction that makes a layer.
 pub(super) struct Made {
     pub reads: Vec<Read>,
+    /// Trees that have to be fetched for it, beside those of the scene.
+    pub fetched: Vec<ContextRequest>,
     pub action: Action,
 }
 
 impl Made {
     /// One that reads nothing beside the tree it is built upon.
     pub fn alone(action: Action) -> Self {
-        Self { reads: Vec::new(), action }
+        Self { reads: Vec::new(), fetched: Vec::new(), action }
     }
 }
 
@@ -187,24 +203,29 @@ impl Walk<'_> {
         let mut state = match outlined.from {
             StageFrom::Scratch => State::scratch(&outlined.platform),
             StageFrom::Stage(below) => self.inherit(below)?,
+            StageFrom::Context(context) => self.files(index, context, outlined),
             StageFrom::Base(base) => {
                 let image = self.bases[base.0].clone();
-                refusal::base_triggers(&image, &stage.from.image)?;
                 let parent = if image.layers().is_empty() { Parent::Scratch } else { Parent::Image(base) };
                 State::of_image(image, parent)
             }
         };
         let mut names = StepNames::new(file, stage, outlined, state.parent);
-        for (position, instruction) in stage.instructions.iter().enumerate() {
-            let shown = self.expansion.shown(&instruction.text, &state.vars);
+        let instructions = if outlined.replaced { &[] } else { stage.instructions.as_slice() };
+        for (position, instruction) in instructions.iter().enumerate() {
+            let mut shown = self.expansion.shown(&instruction.text, &state.vars);
+            if onbuild::is_trigger(instruction, stage) {
+                shown.insert_str(0, "ONBUILD ");
+            }
             let scene = Scene {
                 parameters: self.parameters,
                 globals: &outline.globals,
                 expansion: self.expansion,
                 instruction,
                 sources: sources(outlined, position),
+                contexts: &self.contexts,
             };
-            if let Some(Made { reads, action }) = apply(&scene, &mut state)? {
+            if let Some(Made { reads, fetched, action }) = apply(&scene, &mut state)? {
                 let step = Step {
                     stage: index,
                     parent: state.parent,
@@ -218,6 +239,7 @@ impl Walk<'_> {
                 state.parent = Parent::Step(StepIndex(self.steps.len()));
                 self.steps.push(step);
                 self.variables += state.vars.size();
+                self.contexts.extend(fetched);
             }
             self.weigh(&state, instruction)?;
         }
@@ -238,6 +260,33 @@ impl Walk<'_> {
             return Err(Error::definition(&instruction.span, message));
         }
         Ok(())
+    }
+
+    /// A stage that begins with the files of a context: they are its first layer, which no instruction made.
+    fn files(&mut self, index: StageIndex, context: ContextIndex, outlined: &OutlinedStage) -> State {
+        let mut state = State::scratch(&outlined.platform);
+        let (stage, title) = (&self.file.stages[index.0], &self.contexts[context.0 - 1].title);
+        let copy = Copy {
+            documents: Vec::new(),
+            destination: "/".into(),
+            chown: None,
+            chmod: None,
+            link: false,
+            lenient: false,
+        };
+        state.parent = Parent::Step(StepIndex(self.steps.len()));
+        self.steps.push(Step {
+            stage: index,
+            parent: Parent::Scratch,
+            name: format!("[{title}] load files"),
+            origin: stage.instruction.text.clone(),
+            span: stage.instruction.span.clone(),
+            platform: outlined.platform.clone(),
+            reads: vec![Read::of(From::Context(context), "/")],
+            action: Action::Copy(copy),
+        });
+        state.image.history.push(History { comment: EXPORTER_COMMENT.into(), ..History::default() });
+        state
     }
 
     fn inherit(&mut self, below: StageIndex) -> Result<State, Error> {
@@ -263,7 +312,10 @@ fn apply(scene: &Scene<'_>, state: &mut State) -> Result<Option<Made>, Error> {
         Command::Copy(copy) => copying::copy(scene, state, copy).map(Some),
         Command::Add(add) => copying::add(scene, state, add).map(Some),
         Command::Workdir(word) => workdir(scene, state, word),
-        Command::Onbuild(_) => Err(refusal::onbuild(scene.instruction)),
+        Command::Onbuild(onbuild) => {
+            state.image.config.on_build.push(onbuild.text.clone());
+            Ok(None)
+        }
         Command::From(_) => Err(Error::Bug("a FROM inside a stage".into())),
         _ => config::apply(scene, state).map(|()| None),
     }

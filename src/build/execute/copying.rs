@@ -3,12 +3,12 @@
 use crate::build::Error;
 use crate::build::execute::World;
 use crate::build::execute::reading::{self, Ready};
-use crate::build::facts::context;
+use crate::build::facts::selection;
 use crate::build::step::{Copy, Read};
 use crate::report::Context;
-use crate::snapshot::Writable;
-use crate::snapshot::copy::{self, CopyRequest, Item, ModeChange};
+use crate::snapshot::copy::{self, CopyRequest, Item, Landing, ModeChange, Selected};
 use crate::snapshot::tree::Source;
+use crate::snapshot::{self, Writable};
 
 /// Copies into `tree` what the step reads, then its documents.
 pub fn copy(
@@ -19,6 +19,7 @@ pub fn copy(
 ) -> Result<(), Error> {
     let root = tree.mounted()?.to_owned();
     let owner = match &copy.chown {
+        Some(spec) if copy.lenient => Some(copy::resolve_owner_leniently(&root, spec)?),
         Some(spec) => Some(copy::resolve_owner(&root, spec)?),
         None => None,
     };
@@ -26,7 +27,8 @@ pub fn copy(
         Some(text) => Some(text.parse()?),
         None => None,
     };
-    let put = |source: Source<'_>, items: &[Item<'_>]| -> Result<(), Error> {
+    let landing = Landing::default();
+    let put = |source: Source<'_>, items: &[Item<'_>], unpack: bool| -> Result<(), snapshot::Error> {
         let request = CopyRequest {
             source,
             items,
@@ -34,8 +36,9 @@ pub fn copy(
             destination: copy.destination.as_bytes(),
             owner,
             mode: mode.as_ref(),
-            unpack: copy.unpack,
+            unpack,
             created: world.epoch,
+            landing: (!copy.lenient).then_some(&landing),
         };
         for warning in copy::copy(cx, &request)?.warnings {
             cx.report.warn(warning);
@@ -44,9 +47,11 @@ pub fn copy(
     };
     for (read, ready) in reads {
         reading::with_source(world, read, ready, |source| {
-            let selected = context::select(&source, read).map_err(|e| reading::not_found(e, world, read))?;
-            let items: Vec<Item<'_>> = selected.iter().map(Item::Selected).collect();
-            put(source, &items)
+            let put = &mut |source: Source<'_>, selected: &[Selected]| {
+                let items: Vec<Item<'_>> = selected.iter().map(Item::Selected).collect();
+                put(source, &items, read.unpack)
+            };
+            selection::each(&source, read, put).map_err(|e| reading::not_found(e, world, read))
         })?;
     }
     if copy.documents.is_empty() {
@@ -54,5 +59,5 @@ pub fn copy(
     }
     let documents = copy.documents.iter().map(|d| Item::Inline { name: &d.name, content: &d.bytes });
     let items: Vec<Item<'_>> = documents.collect();
-    put(Source { root: &root, filter: None, root_owned: true }, &items)
+    Ok(put(Source { root: &root, filter: None, root_owned: true }, &items, false)?)
 }

@@ -6,7 +6,7 @@ use crate::base::{Failure, StepKey};
 use crate::build::cache::Offer;
 use crate::build::execute::reading::{self, Ready};
 use crate::build::execute::{Tree, World, caching, copying, running, unpacked_tree, with_world};
-use crate::build::keys::{KeyInputs, Recipe, SourceIdentity, step_key};
+use crate::build::keys::{KeyInputs, ParentIdentity, Recipe, SourceIdentity, step_key};
 use crate::build::step::{Action, From, Read, Step, StepIndex};
 use crate::build::why::{self, Ended};
 use crate::build::{Error, blocking};
@@ -75,7 +75,9 @@ async fn adopt_or_make(
         share(cx, world, index, key, &tree);
         return Ok((tree, Outcome::Cached));
     }
-    unpacked_tree(cx, world, world.steps[index.0].parent).await?;
+    if !is_link(world, index) {
+        unpacked_tree(cx, world, world.steps[index.0].parent).await?;
+    }
     caching::bring(cx, world, index, &ready).await?;
     let layer = {
         let (parent, inner, task) = (Arc::clone(&parent), cx.clone(), Arc::clone(task));
@@ -117,11 +119,25 @@ fn share(cx: &Context, world: &Arc<World>, index: StepIndex, key: StepKey, tree:
 }
 
 fn content_key(world: &World, index: StepIndex, parent: &Tree, ready: &[Ready]) -> StepKey {
-    let parent = parent.identity();
+    let parent = if is_link(world, index) { ParentIdentity::Scratch } else { parent.identity() };
     let sources: Vec<_> = ready.iter().map(|ready| SourceIdentity::Content(ready.hash)).collect();
     let inputs =
         KeyInputs { parent: &parent, sources: &sources, source_date_epoch: world.facts.source_date_epoch };
     step_key(Recipe::Content, &world.steps[index.0], &inputs)
+}
+
+/// Whether the step makes its layer without a look at the tree it is put upon: a layer of its own, which stays when that
+/// tree changes.
+fn is_link(world: &World, index: StepIndex) -> bool {
+    matches!(&world.steps[index.0].action, Action::Copy(copy) if copy.link)
+}
+
+/// What stands in the record under a step's content key: of a link only its own layer.
+fn recorded(world: &World, index: StepIndex, tree: &Tree) -> Tree {
+    match is_link(world, index) {
+        true => Tree { base: Vec::new(), layers: tree.layers.last().cloned().into_iter().collect() },
+        false => tree.clone(),
+    }
 }
 
 /// The result that is known under the content key; it is then known under the definition key too.
@@ -153,7 +169,7 @@ async fn publish(world: &Arc<World>, index: StepIndex, key: StepKey, tree: Tree)
         let (records, origin) = (world.doors.records(), &world.steps[index.0].origin);
         // A rebuild on demand replaces what was known; else the first record wins.
         let keep = |known: &Record| !world.fresh[index.0] && whole(world, known);
-        let stands = records.publish(tree.record(key, origin), keep)?;
+        let stands = records.publish(recorded(world, index, &tree).record(key, origin), keep)?;
         let layers = match stands.layers.last() {
             Some(own) => {
                 let mut layers = tree.layers.clone();
@@ -188,7 +204,8 @@ struct Scene<'a> {
 
 fn act(cx: &Context, world: &World, index: StepIndex, scene: &Scene<'_>) -> Result<RecordLayer, Error> {
     let step = &world.steps[index.0];
-    let mut tree = world.doors.snapshots()?.writable(&scene.parent.chain())?;
+    let below = if is_link(world, index) { Vec::new() } else { scene.parent.chain() };
+    let mut tree = world.doors.snapshots()?.writable(&below)?;
     let reads: Vec<(&Read, &Ready)> = step.reads.iter().zip(scene.ready).collect();
     for (read, ready) in &reads {
         let kept = reading::with_source(world, read, ready, |source| {

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use crate::build::Error;
 use crate::build::execute::World;
 use crate::build::execute::reading::{self, Ready};
-use crate::build::facts::context;
+use crate::build::facts::selection;
 use crate::build::step::Read;
 use crate::report::Context;
-use crate::snapshot::copy::{self, CopyRequest, Item};
+use crate::snapshot::copy::{self, CopyRequest, Item, Selected};
 use crate::snapshot::rooted::Rooted;
+use crate::snapshot::tree::Source;
 use crate::snapshot::{self, View, Writable};
 
 /// A path of a tree that can be mounted into a step while this lives.
@@ -75,22 +76,24 @@ fn copied(
     root: &Path,
 ) -> Result<&'static str, Error> {
     reading::with_source(world, read, ready, |source| {
-        let selected = context::select(&source, read).map_err(|e| reading::not_found(e, world, read))?;
-        let items: Vec<Item<'_>> = selected.iter().map(Item::Selected).collect();
-        let request = CopyRequest {
-            source,
-            items: &items,
-            root,
-            destination: b"/content",
-            owner: None,
-            mode: None,
-            unpack: false,
-            created: world.epoch,
+        let put = &mut |source: Source<'_>, selected: &[Selected]| -> Result<(), snapshot::Error> {
+            let items: Vec<Item<'_>> = selected.iter().map(Item::Selected).collect();
+            let request = CopyRequest {
+                source,
+                items: &items,
+                root,
+                destination: b"/content",
+                owner: None,
+                mode: None,
+                unpack: false,
+                created: world.epoch,
+                landing: None,
+            };
+            let copied = copy::copy(cx, &request)?;
+            copied.warnings.into_iter().for_each(|warning| cx.report.warn(warning));
+            Ok(())
         };
-        let copied = copy::copy(cx, &request)?;
-        for warning in copied.warnings {
-            cx.report.warn(warning);
-        }
+        selection::each(&source, read, put).map_err(|e| reading::not_found(e, world, read))?;
         Ok("content")
     })
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::base::ContentHash;
 use crate::build::Error;
 use crate::build::execute::{Tree, World, unpacked_tree, with_world};
-use crate::build::facts::context;
+use crate::build::facts::selection;
 use crate::build::step::{From, Parent, Read, StepIndex};
 use crate::report::Context;
 use crate::snapshot;
@@ -46,7 +46,7 @@ pub async fn reads(cx: &Context, world: &Arc<World>, index: StepIndex) -> Result
             let read = &world.steps[index.0].reads[nth];
             let view = world.doors.snapshots()?.view(&reading.chain())?;
             let source = Source { root: view.root(), filter: None, root_owned: false };
-            context::selection(&source, read, None).map_err(|e| not_found(e, world, read))
+            selection::hash(&source, read, None).map_err(|e| not_found(e, world, read))
         })
         .await?;
         ready.push(Ready { hash, tree: Some(tree) });

@@ -41,6 +41,7 @@ pub async fn write_files(
             mode: None,
             unpack: false,
             created: 0,
+            landing: None,
         };
         let copied = copy::copy(&cx, &request)?;
         copied.warnings.into_iter().for_each(|warning| cx.report.warn(warning));

@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Failure, KeyHasher, Kind, ManifestDigest, Platform, Reference};
 use crate::build::evaluate::BaseRequest;
+use crate::build::evaluate::named::Layout;
 use crate::build::transfer::image_manifest;
 use crate::build::{Doors, Error, blocking};
-use crate::content::Store;
+use crate::content::{LayoutFolder, Store};
 use crate::host::fs;
+use crate::oci::archive::{ArchivedContent, ArchivedImage, read_images};
 use crate::oci::{AnyManifest, CONFIG_LIMIT, ImageConfig, MANIFEST_LIMIT, Manifest};
 use crate::registry::{BlobRequest, Client};
 use crate::report::{Context, Outcome, TaskKind};
@@ -39,17 +41,22 @@ struct Known {
     manifest: ManifestDigest,
 }
 
-/// Finds all `requests`, at once.
+/// Finds all `requests`, at once; those that are among `known` are not asked for again.
 ///
 /// # Errors
 /// [`Error::Base`] with the place of the first that cannot be had.
 pub async fn resolve(
     cx: &Context,
     doors: &Doors,
-    requests: &[BaseRequest],
+    (requests, known): (&[BaseRequest], Vec<BaseImage>),
     pull: bool,
 ) -> Result<Vec<BaseImage>, Error> {
+    let known = &known;
     let all = requests.iter().map(|request| async move {
+        let same = |image: &&BaseImage| image.request.is_same(request);
+        if let Some(image) = known.iter().find(same) {
+            return Ok(image.clone());
+        }
         one(cx, doors, request, pull).await.map_err(|e| match e {
             Error::Cancelled => Error::Cancelled,
             other => Error::Base {
@@ -63,6 +70,11 @@ pub async fn resolve(
 }
 
 async fn one(cx: &Context, doors: &Doors, request: &BaseRequest, pull: bool) -> Result<BaseImage, Error> {
+    if let Some(layout) = &request.layout {
+        let (cx, doors, request, layout) = (cx.clone(), doors.clone(), request.clone(), layout.clone());
+        let image = blocking(move || from_layout(&cx, &doors, &request, &layout)).await?;
+        return Ok(image);
+    }
     if !pull {
         let (store, doors, request) = (doors.store().clone(), doors.clone(), request.clone());
         if let Some(image) = blocking(move || local(&store, &doors, &request)).await? {
@@ -104,6 +116,39 @@ fn stored(
     };
     let config = ImageConfig::parse(&store.read_blob(&manifest.config.digest, CONFIG_LIMIT)?)?;
     finished(request, digest.clone(), manifest, config, origin)
+}
+
+/// The image of an OCI layout, taken into the store.
+fn from_layout(
+    cx: &Context,
+    doors: &Doors,
+    request: &BaseRequest,
+    layout: &Layout,
+) -> Result<BaseImage, Error> {
+    let Layout { folder, selector } = layout;
+    let files = LayoutFolder::open(folder);
+    let images = read_images(&files)?;
+    let digest = |image: &ArchivedImage| match &image.content {
+        ArchivedContent::Oci(descriptor) => descriptor.digest.to_string(),
+        ArchivedContent::Docker(_) => String::new(),
+    };
+    let tag = if selector.is_empty() { "latest" } else { selector };
+    let fits = |image: &&ArchivedImage| {
+        digest(image) == *selector
+            || image.label.as_deref() == Some(tag)
+            || image.names.iter().any(|name| name.tag_or_latest() == tag)
+    };
+    let chosen = images.iter().find(fits).or(match images.as_slice() {
+        [only] if selector.is_empty() => Some(only),
+        _ => None,
+    });
+    let Some(image) = chosen else {
+        let known: Vec<String> = images.iter().map(digest).collect();
+        return Err(Error::input(format!("there is no image {tag} in {}", folder.display()))
+            .hint(format!("the layout holds {}", known.join(", "))));
+    };
+    let descriptor = doors.store().import(cx, &files, image)?;
+    stored(doors.store(), request, &descriptor.manifest_digest(), None)
 }
 
 async fn remote(cx: &Context, doors: &Doors, request: &BaseRequest) -> Result<BaseImage, Error> {

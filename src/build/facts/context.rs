@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::base::{ContentHash, KeyHasher};
+use crate::base::ContentHash;
+use crate::build::facts::selection;
 use crate::build::step::{From, Read, Step, StepIndex};
 use crate::build::{Doors, Error};
 use crate::content::{FileStat, StatCache};
-use crate::dockerfile::{glob, ignore};
+use crate::dockerfile::ignore;
 use crate::report::Context;
-use crate::snapshot::copy::{self, Pattern, Selected};
+use crate::snapshot::Writable;
 use crate::snapshot::tree::{self, HashCache, Listed, Source, StatKey, Verdict};
 use crate::{host, snapshot};
 
@@ -26,6 +27,8 @@ pub struct ContextTree {
     pub ignore: ignore::Matcher,
     /// Whether everything in it belongs to 0:0, whatever the disk says.
     pub root_owned: bool,
+    /// What has to be there as long as the tree is read.
+    pub hold: Option<Box<Writable>>,
 }
 
 impl ContextTree {
@@ -65,7 +68,7 @@ pub fn read(
         let known = doors.store().stat_cache(&context.root)?;
         let cache = Remembered { known, now: cx.clock.now(), largest: cx.limits.layer_size };
         for (place, step, read) in reads {
-            let hash = context.with_source(|source| selection(&source, read, Some(&cache)));
+            let hash = context.with_source(|source| selection::hash(&source, read, Some(&cache)));
             hashes.insert(place, hash.map_err(|e| missing(e, step, context))?);
         }
         if cache.known.is_changed() && doors.store().is_writable() {
@@ -76,59 +79,31 @@ pub fn read(
 }
 
 /// What `.dockerignore` shows of a path.
-pub fn shows(ignore: &ignore::Matcher, path: &[u8], directory: bool) -> Verdict {
+fn shows(ignore: &ignore::Matcher, path: &[u8], directory: bool) -> Verdict {
     let text = String::from_utf8_lossy(path);
-    if !hides(ignore, &text) {
+    if !ignore.finds(&text) {
         return Verdict::Keep;
     }
     if directory && ignore.may_include_below(&text) { Verdict::Descend } else { Verdict::Drop }
 }
 
-/// Whether a walk from the context's root, as BuildKit's, finds the path hidden: with `!` patterns that may differ from
-/// what the path alone would say.
-fn hides(ignore: &ignore::Matcher, path: &str) -> bool {
-    let mut parent = ignore::Parent::default();
-    let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
-    let mut hidden = false;
-    for end in ends {
-        (hidden, parent) = ignore.enter(&parent, &path[..end]);
-    }
-    hidden
-}
-
-/// What a step reads of a tree, with the matching rules of the language.
-pub fn select(source: &Source<'_>, read: &Read) -> Result<Vec<Selected>, snapshot::Error> {
-    let pattern = |path| Pattern { text: str::as_bytes(path), wildcard: read.wildcards };
-    let patterns: Vec<Pattern<'_>> = read.paths.iter().map(|path| pattern(path.as_str())).collect();
-    copy::select(source, &patterns, &|pattern, path| glob::matches(pattern, path))
-}
-
-/// The content of what a step reads of a tree.
-pub fn selection(
-    source: &Source<'_>,
-    read: &Read,
-    cache: Option<&dyn HashCache>,
-) -> Result<ContentHash, snapshot::Error> {
-    let mut hasher = KeyHasher::new("lapstrake selection v1");
-    for selected in select(source, read)? {
-        let hash = tree::hash(source, &selected.path, cache)?;
-        hasher
-            .number("directory", u64::from(selected.directory))
-            .field("name", if selected.directory { &[][..] } else { &selected.name })
-            .field("content", hash.as_bytes());
-    }
-    Ok(hasher.finish())
-}
-
 /// What a step reads of a tree, one by one: for explanations.
+///
+/// # Errors
+/// If something is missing or cannot be read.
 pub fn listing(
     source: &Source<'_>,
     read: &Read,
     cache: Option<&dyn HashCache>,
 ) -> Result<Vec<Listed>, snapshot::Error> {
-    let selected = select(source, read)?;
-    let lists = selected.iter().map(|selected| tree::list(source, &selected.path, cache));
-    Ok(lists.collect::<Result<Vec<_>, _>>()?.concat())
+    let mut listed = Vec::new();
+    selection::each(source, read, &mut |source, all| {
+        for selected in all {
+            listed.extend(tree::list(&source, &selected.path, cache)?);
+        }
+        Ok::<(), snapshot::Error>(())
+    })?;
+    Ok(listed)
 }
 
 /// The hashes of a context's files that are known from their stat.
@@ -152,7 +127,7 @@ fn missing(error: snapshot::Error, step: &Step, context: &ContextTree) -> Error 
     };
     let written = path.trim_start_matches('/');
     let not_found = Error::definition(&step.span, format!("{path:?}: not found in {title}"));
-    if hides(ignore, written) && root.join(written).exists() {
+    if ignore.finds(written) && root.join(written).exists() {
         return not_found.hint(format!("{written} is there, but .dockerignore hides it"));
     }
     match similar(root, written) {

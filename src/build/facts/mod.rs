@@ -3,8 +3,13 @@
 pub mod agents;
 pub mod bases;
 pub mod context;
+pub mod contexts;
 pub mod definition;
+mod downloads;
+pub mod fetched;
+mod repositories;
 pub mod secrets;
+pub mod selection;
 
 pub use bases::BaseImage;
 pub use context::ContextTree;

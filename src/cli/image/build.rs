@@ -8,8 +8,9 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::base::{Platform, Reference};
+use crate::build::evaluate::NamedContext;
 use crate::build::step::Network;
-use crate::build::{Output, Request};
+use crate::build::{ContextSource, Output, Request};
 use crate::cli::image::caches;
 use crate::cli::image::call::{Call, Question};
 use crate::cli::image::kaniko::KanikoFlags;
@@ -28,8 +29,11 @@ use crate::{host, ops};
 #[derive(Args, Debug)]
 pub struct Build {
     /// The build context: the folder that COPY and ADD read from
+    ///
+    /// Or - (a tar or a Dockerfile on standard input), the URL of a tar or of a Dockerfile, or a Git repository as
+    /// https://HOST/REPO.git[#REF[:FOLDER]].
     #[arg(value_name = "CONTEXT", default_value = ".")]
-    context: PathBuf,
+    context: String,
     /// Name of the image, NAME[:TAG]; may be repeated
     #[arg(short, long, value_name = "NAME", value_parser = reference)]
     tag: Vec<Reference>,
@@ -83,6 +87,16 @@ pub struct Build {
     /// File times later than this become this; seconds since 1970 [env: SOURCE_DATE_EPOCH]
     #[arg(long, value_name = "SECONDS")]
     source_date_epoch: Option<i64>,
+    /// A tree that stands for a stage or an image of this name, NAME=SOURCE; may be repeated
+    ///
+    /// SOURCE is a folder, docker-image://NAME, oci-layout://FOLDER[:TAG|@DIGEST], target:STAGE, the URL of a file or of
+    /// a Git repository. NAME::PLATFORM is for one platform only.
+    #[arg(long, value_name = "NAME=SOURCE", value_parser = named_context)]
+    build_context: Vec<NamedContext>,
+    /// Be silent where another builder is: buildkit takes an unknown --chown for root, and of two files copied onto one
+    /// the last
+    #[arg(long, value_name = "BUILDER", env = "LAP_COMPAT")]
+    compat: Option<Compat>,
     /// Write the image's id into this file
     #[arg(long, value_name = "FILE")]
     iidfile: Option<PathBuf>,
@@ -101,6 +115,17 @@ pub struct Build {
     kaniko: KanikoFlags,
     #[command(flatten)]
     registry: RegistryFlags,
+}
+
+/// `--compat`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Compat {
+    /// BuildKit.
+    Buildkit,
+}
+
+fn named_context(text: &str) -> std::result::Result<NamedContext, String> {
+    text.parse()
 }
 
 /// `--network`.
@@ -177,7 +202,7 @@ impl Build {
             build_args.entry("SOURCE_DATE_EPOCH".into()).or_insert_with(|| epoch.to_string());
         }
         Ok(Request {
-            context: self.context.clone(),
+            context: self.context()?,
             dockerfile: self.file.clone(),
             target: self.target.clone(),
             build_args,
@@ -192,6 +217,8 @@ impl Build {
             network: self.network.0,
             run: self.running.options()?,
             source_date_epoch,
+            contexts: self.build_context.clone(),
+            lenient: self.compat == Some(Compat::Buildkit),
             annotations: self.outputs.annotations(),
             outputs,
         })
@@ -202,7 +229,7 @@ impl Build {
         self.kaniko.check()?;
         self.outputs.add(self.kaniko.outputs());
         if let Some(context) = self.kaniko.context()? {
-            self.context = context;
+            self.context = context.display().to_string();
         }
         self.tag.append(&mut self.kaniko.destination);
         self.platform = self.platform.take().or(self.kaniko.custom_platform.take());
@@ -214,9 +241,24 @@ impl Build {
         let names: Vec<String> = self.tag.iter().map(|tag| tag.with_default_tag().familiar()).collect();
         let target = self.target.as_ref().map(|target| format!(", stage {target}")).unwrap_or_default();
         match names.is_empty() {
-            true => format!("lap image build {}{target}", self.context.display()),
-            false => format!("{} from {}{target}", names.join(", "), self.context.display()),
+            true => format!("lap image build {}{target}", self.context),
+            false => format!("{} from {}{target}", names.join(", "), self.context),
         }
+    }
+
+    /// A folder that is there is meant, whatever its name looks like.
+    fn context(&self) -> Result<ContextSource> {
+        if self.context != "-" && host::fs::exists(&self.context) {
+            return Ok(ContextSource::Folder(self.context.clone().into()));
+        }
+        let stdin_twice = self.context == "-" && self.file.as_deref() == Some(std::path::Path::new("-"));
+        if stdin_twice {
+            return Err(usage(
+                "read standard input",
+                "it cannot be both the build context and the Dockerfile",
+            ));
+        }
+        self.context.parse().map_err(|why: String| usage(format!("read the context {}", self.context), why))
     }
 
     /// A name without a value takes the environment's; unset there, the argument is not given.

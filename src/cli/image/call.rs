@@ -97,7 +97,8 @@ impl Call {
                 Ok(ExitCode::SUCCESS)
             }
             Question::Targets => {
-                let found = session.block_on(async { Ok(checks::targets(&session.cx, request).await?) })?;
+                let found =
+                    session.block_on(async { Ok(checks::targets(&session.cx, doors, request).await?) })?;
                 match self.json {
                     true => output::json(&document::targets(&found.source, &found.targets))?,
                     false => output::text(document::targets_text(&found.targets))?,

@@ -77,6 +77,9 @@ fn words(report: &Report) -> String {
     if report.busy_cache_mounts > 0 {
         text.push_str(&format!("kept {} cache mounts that a build uses\n", report.busy_cache_mounts));
     }
+    if report.fetched > 0 {
+        text.push_str(&format!("{done} {} fetched files and commits\n", report.fetched));
+    }
     if report.busy_layers > 0 {
         text.push_str(&format!("kept {} unpacked layers while another process builds\n", report.busy_layers));
     }

@@ -113,9 +113,10 @@ impl Scene<'_> {
             one["mode"] = copy.chmod.as_deref().map_or(Value::Null, |text| json!(mode(text)));
             one
         };
-        let read = step.reads.iter().flat_map(|read| read.paths.iter().map(move |path| (from(read), path)));
-        let paths = read.map(|(from, path)| {
-            let unpack = if copy.unpack { json!(true) } else { Value::Null };
+        let read = step.reads.iter().flat_map(|read| read.paths.iter().map(move |path| (read, path)));
+        let paths = read.map(|(read, path)| {
+            let from = from(read);
+            let unpack = if read.unpack { json!(true) } else { Value::Null };
             shared(json!({"from": from, "path": path, "unpack": unpack}))
         });
         let documents = copy.documents.iter().map(|document| {

@@ -59,6 +59,8 @@ impl Question {
             build_platform: machine,
             network: if self.network.as_deref() == Some("none") { Network::None } else { Network::Host },
             labels: self.labels.clone(),
+            contexts: Vec::new(),
+            lenient: false,
         }
     }
 

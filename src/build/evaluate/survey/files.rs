@@ -6,7 +6,7 @@ use crate::dockerfile::ignore::{self, Matcher};
 /// The source in the form that is told, if the ignore file hides it. An ignore file that takes something back with `!`
 /// says too little about a folder, so then nothing is told.
 pub fn hidden(ignore: &Matcher, source: &str) -> Option<String> {
-    if ignore.is_empty() || ignore.has_negations() || Remote::of(source).is_some() {
+    if ignore.is_empty() || ignore.has_negations() || !matches!(Remote::of(source), Ok(None)) {
         return None;
     }
     let path = ignore::clean(source);

@@ -131,7 +131,7 @@ impl Walk<'_> {
         let triggers = match outlined.from {
             StageFrom::Stage(below) => self.states[below.0].as_ref().map(|s| s.triggers.clone()),
             StageFrom::Base(base) => subject.bases.get(base.0).map(|image| image.config.on_build.clone()),
-            StageFrom::Scratch => None,
+            StageFrom::Scratch | StageFrom::Context(_) => None,
         };
         let stage = &file.stages[index];
         for trigger in triggers.unwrap_or_default() {
@@ -139,7 +139,8 @@ impl Walk<'_> {
             let check = Cow::Borrowed(subject.check);
             self.line(&instruction, (Some(&stage.instruction), check), state)?;
         }
-        for instruction in &stage.instructions {
+        let own = if outlined.replaced { &[] } else { stage.instructions.as_slice() };
+        for instruction in own {
             self.line(instruction, (None, subject.check.at(instruction)), state)?;
         }
         Ok(())

@@ -1,0 +1,123 @@
+//! What a read of a step selects of a tree, and the content of that.
+
+use std::os::unix::ffi::OsStrExt as _;
+
+use crate::base::{ContentHash, KeyHasher};
+use crate::build::step::Read;
+use crate::dockerfile::{glob, ignore};
+use crate::snapshot;
+use crate::snapshot::copy::{self, Pattern, Selected};
+use crate::snapshot::tree::{self, HashCache, Source, Verdict};
+
+/// Calls `work` with what the step reads of a tree, and the tree as the read shows it; more than once if `--parents` or
+/// `--exclude` make it look different for each path.
+///
+/// # Errors
+/// [`snapshot::Error::NoSource`]; those of `work`.
+pub fn each<E: From<snapshot::Error>>(
+    source: &Source<'_>,
+    read: &Read,
+    work: &mut dyn FnMut(Source<'_>, &[Selected]) -> Result<(), E>,
+) -> Result<(), E> {
+    let matches = |pattern: &[u8], path: &[u8]| glob::matches(pattern, path);
+    let patterns = read.paths.iter().map(|path| Pattern { text: path.as_bytes(), wildcard: read.wildcards });
+    let selected = copy::select(source, &patterns.collect::<Vec<_>>(), &matches)?;
+    if read.include.is_none() && read.exclude.is_empty() {
+        return work(*source, &selected);
+    }
+    require_included(source, read)?;
+    let narrowing = Narrowing::new(read);
+    for one in &selected {
+        let root = one.path.as_os_str().as_bytes();
+        let filter = |path: &[u8], directory: bool| narrowing.verdict(source, (root, path), directory);
+        work(Source { filter: Some(&filter), ..*source }, std::slice::from_ref(one))?;
+    }
+    Ok(())
+}
+
+/// A path written without wildcards has to be there, also behind `/./`.
+fn require_included(source: &Source<'_>, read: &Read) -> Result<(), snapshot::Error> {
+    let Some(include) = &read.include else { return Ok(()) };
+    for path in &read.paths {
+        if has_wildcard(path) || has_wildcard(include) {
+            continue;
+        }
+        let whole = format!("{}/{include}", path.trim_end_matches('/'));
+        copy::select(source, &[Pattern { text: whole.as_bytes(), wildcard: false }], &|_, _| false)?;
+    }
+    Ok(())
+}
+
+fn has_wildcard(text: &str) -> bool {
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '*' | '?' | '[' => return true,
+            '\\' => {
+                letters.next();
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+/// The content of what a step reads of a tree: names, kinds, modes, owners, content, never times.
+///
+/// # Errors
+/// If something is missing or cannot be read.
+pub fn hash(
+    source: &Source<'_>,
+    read: &Read,
+    cache: Option<&dyn HashCache>,
+) -> Result<ContentHash, snapshot::Error> {
+    let mut hasher = KeyHasher::new("lapstrake selection v1");
+    each(source, read, &mut |source, all| {
+        for selected in all {
+            let hash = tree::hash(&source, &selected.path, cache)?;
+            hasher
+                .number("directory", u64::from(selected.directory))
+                .field("name", if selected.directory { &[][..] } else { &selected.name })
+                .field("content", hash.as_bytes());
+        }
+        Ok::<(), snapshot::Error>(())
+    })?;
+    Ok(hasher.finish())
+}
+
+/// `--parents` and `--exclude`, compiled.
+struct Narrowing {
+    include: Option<ignore::Matcher>,
+    exclude: ignore::Matcher,
+}
+
+impl Narrowing {
+    /// The patterns were looked at when the instruction was evaluated.
+    fn new(read: &Read) -> Self {
+        let compile = |patterns: &[String]| ignore::Matcher::new(patterns).unwrap_or_default();
+        let include = read.include.as_ref().map(|pattern| compile(std::slice::from_ref(pattern)));
+        Self { include, exclude: compile(&read.exclude) }
+    }
+
+    /// What is shown of `path`, which is below the selected `root`.
+    fn verdict(&self, source: &Source<'_>, (root, path): (&[u8], &[u8]), directory: bool) -> Verdict {
+        let shown = source.filter.map_or(Verdict::Keep, |filter| filter(path, directory));
+        let below = path.strip_prefix(root).map(|rest| rest.strip_prefix(b"/").unwrap_or(rest));
+        let Some(below) = below.filter(|below| !below.is_empty()) else { return shown };
+        if shown == Verdict::Drop {
+            return Verdict::Drop;
+        }
+        let text = String::from_utf8_lossy(below);
+        let excluded = !self.exclude.is_empty() && self.exclude.finds(&text);
+        let included = self.include.as_ref().is_none_or(|include| include.finds(&text));
+        if included && !excluded {
+            return shown;
+        }
+        let may_include = included || self.include.as_ref().is_none_or(|i| i.may_match_below(&text));
+        let may_be_back = !excluded || self.exclude.may_include_below(&text);
+        match directory && may_include && may_be_back {
+            true => Verdict::Descend,
+            false => Verdict::Drop,
+        }
+    }
+}

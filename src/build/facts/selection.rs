@@ -9,6 +9,9 @@ use crate::snapshot;
 use crate::snapshot::copy::{self, Pattern, Selected};
 use crate::snapshot::tree::{self, HashCache, Source, Verdict};
 
+/// What is done with a tree as a read shows it, and what is selected of it.
+pub type Work<'a, E> = dyn FnMut(Source<'_>, &[Selected]) -> Result<(), E> + 'a;
+
 /// Calls `work` with what the step reads of a tree, and the tree as the read shows it; more than once if `--parents` or
 /// `--exclude` make it look different for each path.
 ///
@@ -17,7 +20,7 @@ use crate::snapshot::tree::{self, HashCache, Source, Verdict};
 pub fn each<E: From<snapshot::Error>>(
     source: &Source<'_>,
     read: &Read,
-    work: &mut dyn FnMut(Source<'_>, &[Selected]) -> Result<(), E>,
+    work: &mut Work<'_, E>,
 ) -> Result<(), E> {
     let matches = |pattern: &[u8], path: &[u8]| glob::matches(pattern, path);
     let patterns = read.paths.iter().map(|path| Pattern { text: path.as_bytes(), wildcard: read.wildcards });

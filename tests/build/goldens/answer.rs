@@ -241,16 +241,16 @@ impl Answer {
                 self.lines.iter().chain(&theirs.lines).take(4).cloned().collect::<Vec<_>>().join("\n")
             );
         }
+        let mut only_ours = self.lines.clone();
         let mut out = String::new();
         for line in &theirs.lines {
-            if !self.lines.contains(line) {
-                let _ = writeln!(out, "  BuildKit  {line}");
+            match only_ours.iter().position(|own| own == line) {
+                Some(at) => drop(only_ours.remove(at)),
+                None => drop(writeln!(out, "  BuildKit  {line}")),
             }
         }
-        for line in &self.lines {
-            if !theirs.lines.contains(line) {
-                let _ = writeln!(out, "  lap       {line}");
-            }
+        for line in only_ours {
+            let _ = writeln!(out, "  lap       {line}");
         }
         if out.is_empty() {
             out = "  the same lines in another order\n".into();

@@ -5,6 +5,7 @@
 mod checks;
 mod dockerfile;
 mod evaluate;
+mod helm;
 mod layers;
 mod template;
 mod yaml;

@@ -179,6 +179,11 @@ fn chunk(args: &[Value]) -> Result<Value, Fault> {
     };
     let size = super::int(args, 0);
     let Some(size) = usize::try_from(size).ok().filter(|n| *n > 0) else {
+        // Sprig counts its chunks before it looks at the size: two elements are no chunks of size -1.
+        let last = i64::try_from(list.len()).unwrap_or(i64::MAX) - 1;
+        if (1..=size.saturating_neg()).contains(&last) {
+            return Ok(Value::List(List::typed(Vec::new(), ListKind::Lists)));
+        }
         return Err("runtime error: makeslice: len out of range".into());
     };
     let chunks = list.items().chunks(size).map(|c| Value::list(c.to_vec())).collect();

@@ -15,7 +15,7 @@ var signatures = map[byte][]string{
 	'f': {"float64 v", "addf f f", "subf f f", "mulf f f", "divf f f", "round f i3", "ceil f", "floor f", "maxf f f", "minf f f", "float64 s"},
 	'b': {"eq i i", "eq s s", "ne s s", "lt i i", "gt f f", "le i i", "ge s s", "not a", "and a a", "or a a", "contains s s", "hasPrefix s s", "hasSuffix s s", "hasKey d s", "has a l", "empty a", "kindIs \"map\" a", "typeIs \"string\" a", "deepEqual a a", "regexMatch \"^[a-z]+$\" s", "all a a", "any a a", "isAbs s", "eq a a", "semverCompare \">=1.2\" \"1.3.0\""},
 	'l': {"list a a a", "until i3", "untilStep i3 i i3", "splitList s s", "append l a", "prepend l a", "concat l l", "rest l", "initial l", "reverse l", "uniq l", "without l a", "compact l", "slice l i3 i", "sortAlpha l", "keys d1", "pluck s d d", "tuple a a", "list", "fromJsonArray \"[1,2.5,\\\"x\\\"]\"", "fromYamlArray \"- a\\n- 1\"", "chunk i3 l", "toStrings l", "regexFindAll \"[a-z]\" s i", "regexSplit \"a\" s i", "mustSlice l i i"},
-	'd': {"dict s a s a", "dict", "merge d d", "mergeOverwrite d d", "pick d s s", "omit d s", "set d s a", "unset d s", "deepCopy d", "fromJson \"{\\\"a\\\":1}\"", "fromYaml \"a: 1\\nb: [x]\"", "split s s", "splitn s i s", "urlParse s", "dict \"a\" (dict \"b\" a)"},
+	'd': {"dict s a s a", "dict", "merge d d", "mergeOverwrite d d", "pick d s s", "omit d s", "set d s s", "unset d s", "deepCopy d", "fromJson \"{\\\"a\\\":1}\"", "fromYaml \"a: 1\\nb: [x]\"", "split s s", "splitn s i s", "urlParse s", "dict \"a\" (dict \"b\" a)"},
 }
 
 var leaves = map[byte][]string{

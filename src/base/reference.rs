@@ -95,13 +95,13 @@ impl Reference {
         }
     }
 
-    /// The form people write: Docker Hub's host and `library/` left out.
+    /// The form people write: Docker Hub's host and `library/` left out, where what is left means the same.
     pub fn familiar(&self) -> String {
         let full = self.to_string();
-        match full.strip_prefix("docker.io/") {
-            Some(rest) => rest.strip_prefix("library/").unwrap_or(rest).to_owned(),
-            None => full,
-        }
+        let short = full.strip_prefix("docker.io/").unwrap_or(&full);
+        let shorter = short.strip_prefix("library/").unwrap_or(short);
+        let same = |text: &&str| text.parse::<Self>().is_ok_and(|read| read == *self);
+        [shorter, short].into_iter().find(same).unwrap_or(&full).to_owned()
     }
 }
 
@@ -261,6 +261,9 @@ mod tests {
             ("index.docker.io/library/x", "docker.io/library/x", "x"),
             ("Host/x", "Host/x", "Host/x"),
             ("a__b/c--d.e", "docker.io/a__b/c--d.e", "a__b/c--d.e"),
+            ("library/a/b", "docker.io/library/a/b", "library/a/b"),
+            ("docker.io/localhost/x", "docker.io/localhost/x", "docker.io/localhost/x"),
+            ("docker.io/a.b/x", "docker.io/a.b/x", "docker.io/a.b/x"),
         ];
         for (text, full, familiar) in table {
             let reference: Reference = text.parse().unwrap();

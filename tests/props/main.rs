@@ -5,6 +5,7 @@
 
 mod archive;
 mod compress;
+mod corpus;
 mod layer;
 mod model;
 mod trees;

@@ -30,6 +30,8 @@ pub struct Doors(Arc<Inner>);
 
 struct Inner {
     options: DoorOptions,
+    /// Where it is remembered what names of base images stand for.
+    bases: PathBuf,
     store: Store,
     sandbox: Sandbox,
     snapshots: Lazy<Snapshots>,
@@ -41,8 +43,10 @@ struct Inner {
 impl Doors {
     /// Doors onto an open `store`.
     pub fn new(options: DoorOptions, store: Store, sandbox: Sandbox) -> Self {
+        let bases = options.home.join("bases");
         Self(Arc::new(Inner {
             options,
+            bases,
             store,
             sandbox,
             snapshots: Lazy::default(),
@@ -50,6 +54,27 @@ impl Doors {
             registry: OnceLock::new(),
             unpacking: SingleFlight::default(),
         }))
+    }
+
+    /// The same blobs and base images, with records and unpacked layers of their own in `home`: for builds that are to
+    /// know nothing of others.
+    #[must_use]
+    pub fn apart(&self, home: PathBuf) -> Self {
+        Self(Arc::new(Inner {
+            options: DoorOptions { home, ..self.0.options.clone() },
+            bases: self.0.bases.clone(),
+            store: self.0.store.clone(),
+            sandbox: self.0.sandbox.clone(),
+            snapshots: Lazy::default(),
+            cache_mounts: Lazy::default(),
+            registry: OnceLock::from(self.registry().clone()),
+            unpacking: SingleFlight::default(),
+        }))
+    }
+
+    /// Where it is remembered what names of base images stand for.
+    pub fn bases(&self) -> &Path {
+        &self.0.bases
     }
 
     /// Local blobs.

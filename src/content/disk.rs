@@ -39,6 +39,13 @@ pub(super) fn is_remote(path: &Path) -> bool {
     found.is_ok_and(|kind| REMOTE.contains(&kind))
 }
 
+/// Whether there is less room than the smallest of our writes needs, or no file can be made.
+pub(super) fn is_full(path: &Path) -> bool {
+    const LEAST: u64 = 256 << 10;
+    rustix::fs::statvfs(path)
+        .is_ok_and(|s| s.f_bavail * s.f_frsize < LEAST || s.f_files > 0 && s.f_favail == 0)
+}
+
 /// Whether this process may make files in the folder.
 pub(super) fn is_writable(path: &Path) -> bool {
     rustix::fs::access(path, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok()

@@ -74,6 +74,11 @@ impl Store {
         &self.0.root
     }
 
+    /// Where the store's file system is mounted, if there is no room left on it.
+    pub fn is_full(&self) -> Option<PathBuf> {
+        disk::is_full(&self.0.root).then(|| disk::mount_point(&self.0.root))
+    }
+
     /// Whether it can be written.
     pub fn is_writable(&self) -> bool {
         self.0.writable

@@ -3,8 +3,10 @@
 use serde::Serialize;
 
 use crate::base::Failure;
-use crate::content::{CheckOptions, Problem, Store, Unpacked};
+use crate::content::{self, CheckOptions, Problem, Store, Unpacked};
 use crate::report::{Context, Outcome, TaskKind};
+use crate::snapshot::{self, Snapshots};
+use crate::stages::LocalRecords;
 
 /// How to check.
 pub struct Request<'a> {
@@ -12,6 +14,8 @@ pub struct Request<'a> {
     pub repair: bool,
     /// Knows the layers that have no blob.
     pub unpacked: &'a dyn Unpacked,
+    /// What else is looked at: unpacked layers and records of the build cache.
+    pub cache: Option<(&'a Snapshots, &'a LocalRecords)>,
 }
 
 /// What was found.
@@ -24,6 +28,8 @@ pub struct Report {
     pub bytes: u64,
     /// Images that were followed.
     pub images: usize,
+    /// Unpacked layers that were made here and were read.
+    pub layers: usize,
     /// What is wrong.
     pub problems: Vec<Told>,
     /// Whether what could be repaired was.
@@ -34,7 +40,8 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Told {
-    /// Which kind: `damaged-blob`, `missing-blob`, `bad-manifest`, `bad-index` or `stray-file`.
+    /// Which kind: `damaged-blob`, `missing-blob`, `bad-manifest`, `bad-index`, `stray-file`, `damaged-layer` or
+    /// `damaged-record`.
     pub kind: &'static str,
     /// What is concerned: a digest, a file.
     pub subject: String,
@@ -53,23 +60,57 @@ pub struct Told {
 pub fn run(cx: &Context, store: &Store, request: &Request<'_>) -> Result<Report, Failure> {
     let task = cx.report.task(TaskKind::Internal, format!("check {}", store.root().display()));
     let options = CheckOptions { repair: request.repair, unpacked: request.unpacked };
-    match store.check(cx, &options) {
-        Ok(report) => {
-            task.finish(Outcome::Done, Some(format!("{} blobs", report.blobs)));
-            Ok(Report {
-                blobs: report.blobs,
-                bytes: report.bytes,
-                images: report.images,
-                problems: report.problems.into_iter().map(told).collect(),
-                repaired: report.repaired,
-            })
+    // Layers before images: an image that needs a damaged one is told as missing it.
+    let checked = cache(cx, request).and_then(|cache| Ok((cache, store.check(cx, &options)?)));
+    match checked {
+        Ok(((layers, mut problems), report)) => {
+            task.finish(Outcome::Done, Some(format!("{} blobs, {layers} layers", report.blobs)));
+            problems.extend(report.problems.into_iter().map(told));
+            let (blobs, bytes, images) = (report.blobs, report.bytes, report.images);
+            let repaired = report.repaired || request.repair && !problems.is_empty();
+            Ok(Report { blobs, bytes, images, layers, problems, repaired })
         }
-        Err(error) => {
-            let failure = Failure::from(error);
+        Err(failure) => {
             task.finish(Outcome::Failed(failure.to_string()), None);
             Err(failure)
         }
     }
+}
+
+/// Makes the archive of every layer again that was made here, and reads every record.
+fn cache(cx: &Context, request: &Request<'_>) -> Result<(usize, Vec<Told>), Failure> {
+    let (mut layers, mut problems) = (0, Vec::new());
+    let Some((snapshots, records)) = request.cache else { return Ok((layers, problems)) };
+    for info in snapshots.list()? {
+        if cx.cancel.is_cancelled() {
+            return Err(content::Error::Cancelled.into());
+        }
+        if !matches!(info.origin, snapshot::Origin::Committed { .. }) {
+            continue;
+        }
+        layers += 1;
+        let Err(error) = snapshots.write_tar(&info.diff_id, std::io::sink()) else { continue };
+        if request.repair {
+            snapshots.remove(&info.diff_id)?;
+        }
+        problems.push(Told {
+            kind: "damaged-layer",
+            subject: info.diff_id.to_string(),
+            message: error.to_string(),
+            images: Vec::new(),
+            remedy: "the unpacked layer is removed; what needs it is built again",
+        });
+    }
+    for path in records.damaged(request.repair)? {
+        problems.push(Told {
+            kind: "damaged-record",
+            subject: path.display().to_string(),
+            message: "it is no record of a build step".into(),
+            images: Vec::new(),
+            remedy: "the record is removed",
+        });
+    }
+    Ok((layers, problems))
 }
 
 fn told(problem: Problem) -> Told {
@@ -124,7 +165,8 @@ mod tests {
         let (dir, store) = samples::store();
         let shop = samples::image(&store, &["shop"], b"layer");
         let cx = Context::silent(crate::host::clock::system());
-        let check = |repair| run(&cx, &store, &Request { repair, unpacked: &NothingUnpacked }).unwrap();
+        let check =
+            |repair| run(&cx, &store, &Request { repair, unpacked: &NothingUnpacked, cache: None }).unwrap();
         assert!(check(false).problems.is_empty());
         let layer = dir.path().join("blobs/sha256").join(shop.manifest.layers[0].digest.hex());
         fs::write(layer, "other").unwrap();

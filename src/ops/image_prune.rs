@@ -8,6 +8,7 @@ use crate::base::{DiffId, Failure};
 use crate::build::facts::fetched::Fetched;
 use crate::content::{self, PruneOptions, Store};
 use crate::oci::AnyManifest;
+use crate::ops::leftovers;
 use crate::report::Context;
 use crate::snapshot::cachemounts::CacheMounts;
 use crate::snapshot::{self, Snapshots};
@@ -52,6 +53,8 @@ pub struct Report {
     pub busy_layers: usize,
     /// Merged copies and patches of layers that are gone.
     pub derived: usize,
+    /// Other files that killed processes left, and locks that nobody holds.
+    pub leftovers: usize,
     /// Records of the build cache.
     pub records: usize,
     /// Cache mounts, by their names in Dockerfiles.
@@ -94,6 +97,9 @@ pub fn run(cx: &Context, places: &Places<'_>, request: Request) -> Result<Report
     report.partials = pruned.partials;
     prune_layers(cx, places.snapshots, &needed, &mut report)?;
     prune_cache_mounts(places.cache_mounts, request, &mut report)?;
+    if !request.dry_run {
+        report.leftovers = leftovers::remove(cx, places.store.root())?;
+    }
     Ok(report)
 }
 

@@ -16,6 +16,8 @@ pub mod image_rm;
 pub mod image_run;
 pub mod image_save;
 pub mod image_tag;
+pub mod image_verify;
+pub mod leftovers;
 pub mod login;
 pub mod registry_serve;
 pub mod why;

@@ -102,6 +102,29 @@ impl LocalRecords {
         Ok(removed)
     }
 
+    /// Files among the records that are none; removed if `remove`. Those that are just being written are left alone.
+    ///
+    /// # Errors
+    /// If the folder cannot be listed or a file not removed.
+    pub fn damaged(&self, remove: bool) -> Result<Vec<PathBuf>, Error> {
+        let mut damaged = Vec::new();
+        for path in self.files()? {
+            let is_new = path.extension().is_some_and(|extension| extension == "tmp");
+            let is_record = match key_of(&path) {
+                Some(key) => self.get(&key)?.is_some(),
+                None => false,
+            };
+            if is_new || is_record {
+                continue;
+            }
+            if remove {
+                fs::remove_file(&path).map_err(Error::Open)?;
+            }
+            damaged.push(path);
+        }
+        Ok(damaged)
+    }
+
     fn files(&self) -> Result<Vec<PathBuf>, Error> {
         if !fs::exists(&self.root) {
             return Ok(Vec::new());
@@ -163,7 +186,9 @@ mod tests {
         let path = records.path(&record(1).key);
         std::fs::write(&path, "{").unwrap();
         assert_eq!(records.get(&record(1).key).unwrap(), None);
+        assert_eq!(records.damaged(false).unwrap(), [path]);
         assert_eq!(records.publish(record(2), |_| true).unwrap().layers[0].created, 2);
+        assert!(records.damaged(true).unwrap().is_empty());
         assert_eq!(records.retain(|_| false).unwrap(), 1);
         assert_eq!(records.all().unwrap(), []);
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::base::{Failure, StepKey};
+use crate::base::{Failure, Kind, StepKey};
 use crate::build::cache::Offer;
 use crate::build::execute::reading::{self, Ready};
 use crate::build::execute::{Tree, World, caching, copying, running, unpacked_tree, with_world};
@@ -37,12 +37,24 @@ pub async fn make(cx: &Context, world: &Arc<World>, index: StepIndex) -> Result<
             Err(Error::Lost { layer, source })
         }
         (Err(error), task) => {
-            let failure = Failure::from(error);
+            let failure = full(world, error.into());
             if let Some(task) = task {
                 task.finish(Outcome::Failed(failure.message().to_owned()), None);
             }
             Err(Error::Step { name: step.name.clone(), span: step.span.clone(), source: Box::new(failure) })
         }
+    }
+}
+
+/// A step that failed on a full disk most often does not know that it is the store's.
+fn full(world: &World, failure: Failure) -> Failure {
+    match world.doors.store().is_full() {
+        Some(mount) if failure.hints().is_empty() || failure.kind() == Kind::Workload => failure.hint(format!(
+            "no space is left on {}, where the store is: free space there, for example with `lap image prune`, or move \
+             the store with LAP_HOME",
+            mount.display()
+        )),
+        _ => failure,
     }
 }
 

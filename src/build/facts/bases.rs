@@ -216,7 +216,7 @@ fn memory(doors: &Doors, request: &BaseRequest) -> std::path::PathBuf {
         .field("reference", request.reference.to_string())
         .field("platform", request.platform.to_string())
         .finish();
-    doors.home().join("bases").join(format!("{key}.json"))
+    doors.bases().join(format!("{key}.json"))
 }
 
 fn recall(doors: &Doors, request: &BaseRequest) -> Option<ManifestDigest> {

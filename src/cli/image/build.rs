@@ -22,7 +22,7 @@ use crate::cli::session::{RegistryFlags, reference};
 use crate::cli::{Global, Needs, Result, Session, output};
 use crate::registry::Mirror;
 use crate::report::Sink;
-use crate::ui::Timeline;
+use crate::ui::{Table, Timeline};
 use crate::{host, ops};
 
 /// Build an image from a Dockerfile.
@@ -97,6 +97,11 @@ pub struct Build {
     /// the last
     #[arg(long, value_name = "BUILDER", env = "LAP_COMPAT")]
     compat: Option<Compat>,
+    /// Build twice, each time in a store of its own without any known result, and compare
+    ///
+    /// Prints the first differences and ends with 1 if there are any. Nothing is kept of the image.
+    #[arg(long, conflicts_with_all = ["tag", "push", "load", "output", "iidfile", "metadata_file", "cache_to"])]
+    verify_reproducible: bool,
     /// Write the image's id into this file
     #[arg(long, value_name = "FILE")]
     iidfile: Option<PathBuf>,
@@ -169,6 +174,12 @@ impl Build {
         if call.question != Question::Build {
             let code = call.run(&session, &doors, &build)?;
             return Ok(session.end(code));
+        }
+        if self.verify_reproducible {
+            let report = session.block_on(ops::image_verify::run(&session.cx, &doors, &build))?;
+            output::text(differences(&report))?;
+            let is_same = report.differences.is_empty();
+            return Ok(session.end(if is_same { ExitCode::SUCCESS } else { ExitCode::FAILURE }));
         }
         let request = ops::image_build::Request {
             build,
@@ -290,6 +301,23 @@ impl Build {
             }),
         }
     }
+}
+
+/// What `--verify-reproducible` found.
+fn differences(report: &ops::image_verify::Report) -> String {
+    if report.differences.is_empty() {
+        return format!("reproducible: {} layers, image {}\n", report.layers, report.images[0]);
+    }
+    let mut table = Table::new(&["LAYER", "PATH", "FIELD", "FIRST", "SECOND"]);
+    for d in &report.differences {
+        table.row([d.layer.as_str(), &d.path, d.field, &d.first, &d.second]);
+    }
+    let mut text = table.render();
+    if report.more > 0 {
+        text.push_str(&format!("and {} more\n", report.more));
+    }
+    text.push_str(&format!("not reproducible: {} and {}\n", report.images[0], report.images[1]));
+    text
 }
 
 fn read_all<T>(

@@ -33,7 +33,9 @@ impl Check {
         let doors = session.doors(ClientOptions::default())?;
         let snapshots = doors.snapshots()?;
         let unpacked = UnpackedLayers(&snapshots);
-        let request = Request { repair: self.repair, unpacked: &unpacked };
+        let records = doors.records();
+        let cache = Some((&*snapshots, &records));
+        let request = Request { repair: self.repair, unpacked: &unpacked, cache };
         let report = session.block_on(async { run(&session.cx, doors.store(), &request) })?;
         match self.output {
             _ if self.quiet => {}
@@ -56,9 +58,10 @@ fn words(report: &Report) -> String {
         text.push_str(&format!("  {verb}: {}\n", problem.remedy));
     }
     text.push_str(&format!(
-        "{} blobs ({}) and {} images checked, {} problems\n",
+        "{} blobs ({}), {} unpacked layers and {} images checked, {} problems\n",
         report.blobs,
         ui::size(report.bytes),
+        report.layers,
         report.images,
         report.problems.len()
     ));

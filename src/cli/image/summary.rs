@@ -16,10 +16,7 @@ pub fn summary(built: &Built) -> String {
     for output in &built.outputs {
         if let ExportedOutput::Pushed(report) = output {
             let bytes = report.layers.iter().map(|layer| layer.descriptor.size).sum();
-            line(
-                "pushed",
-                format!("{} layers, {} as they lie in the registry", report.layers.len(), ui::size(bytes)),
-            );
+            line("pushed", format!("{} as its layers lie in the registry", ui::size(bytes)));
         }
     }
     line("steps", format!("{} made, {} cached", built.made, built.steps - built.made));

@@ -24,6 +24,16 @@ pub enum Error {
     Write(String),
 }
 
+impl Error {
+    /// The 1-based line where the text is wrong, if one is known.
+    pub fn line(&self) -> Option<usize> {
+        match self {
+            Self::Yaml { line, .. } => *line,
+            Self::Type(_) | Self::Json(_) | Self::Write(_) => None,
+        }
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Failure::of(Kind::Config, &error)

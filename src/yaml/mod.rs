@@ -15,6 +15,7 @@
 mod error;
 mod go_syntax;
 pub mod json;
+mod nodes;
 mod number;
 mod parse;
 pub(crate) mod quote;
@@ -26,6 +27,7 @@ mod value;
 mod write;
 
 pub use error::Error;
+pub use nodes::{Node, NodeKind, read_nodes};
 pub use number::{format_float, format_json_float};
 pub use read::{Options, read, read_all, read_map};
 pub use sort::natural_order;

@@ -8,7 +8,7 @@
 //! | use | [`ops`] |
 //! | engines | [`build`] |
 //! | services | [`registry`] [`content`] [`snapshot`] [`stages`] [`sandbox`] [`git`] |
-//! | models | [`oci`] [`chart`] |
+//! | models | [`oci`] [`chart`] [`project`] |
 //! | languages | [`yaml`] [`template`] [`dockerfile`] |
 //! | floor | [`report`] [`host`] [`schedule`] |
 //! | base | [`base`] |
@@ -26,6 +26,7 @@ pub mod git;
 pub mod host;
 pub mod oci;
 pub mod ops;
+pub mod project;
 pub mod registry;
 pub mod report;
 pub mod sandbox;

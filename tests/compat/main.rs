@@ -7,5 +7,6 @@ mod dockerfile;
 mod evaluate;
 mod helm;
 mod layers;
+mod project;
 mod template;
 mod yaml;

@@ -25,7 +25,9 @@ pub(super) fn ensure(name: &str, bytes: &[u8]) -> Result<(), Error> {
         let text = format!("file '{name}' seems to be a YAML file, but expected a gzipped archive");
         return Err(Error::Chart(text));
     }
-    let text = bytes.iter().take(512).all(|b| !matches!(b, 0..=8 | 11 | 14..=26 | 28..=31));
+    // Go looks at a buffer of 512 bytes, whose rest is zero.
+    let text =
+        bytes.len() >= 512 && bytes.iter().take(512).all(|b| !matches!(b, 0..=8 | 11 | 14..=26 | 28..=31));
     let kind = if text { "text/plain; charset=utf-8" } else { "application/octet-stream" };
     Err(Error::Chart(format!("file '{name}' does not appear to be a gzipped archive; got '{kind}'")))
 }

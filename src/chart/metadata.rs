@@ -274,6 +274,22 @@ impl Dependency {
     }
 }
 
+/// The `apiVersion` of a `Chart.yaml`, the only thing that Helm 4 looks at first.
+///
+/// # Errors
+/// The words of the YAML library.
+pub fn api_version(text: &[u8]) -> Result<String, String> {
+    let document = read(text)?;
+    let (mut version, mut decoder) = (String::new(), Decoder::default());
+    decoder.object(&document, ("chartBase", "loader.chartBase"), |d, key, value| {
+        if key == "apiversion" {
+            d.at("apiVersion", |d| d.string(&mut version, value));
+        }
+    });
+    decoder.finish()?;
+    Ok(version)
+}
+
 fn maintainer(d: &mut Decoder, value: &Value, package: &str) -> Option<Maintainer> {
     let mut into = Maintainer::default();
     d.object(value, ("Maintainer", &format!("{package}.Maintainer")), |d, key, value| match key {

@@ -45,7 +45,7 @@ pub use error::Error;
 pub use file::{Entry, EntryKind, File, FileView, Files};
 pub use load::{Loaded, Loader, Lock, folder_files};
 pub use manifest::{Head, Hook, Manifest, Sorted, head, sort, split};
-pub use metadata::{API_V1, API_V2, Dependency, Maintainer, Metadata};
+pub use metadata::{API_V1, API_V2, Dependency, Maintainer, Metadata, api_version};
 pub use package::{lock_value, package};
 pub use render::{Release, Request, render};
 pub use scaffold::scaffold;

@@ -11,6 +11,9 @@ use crate::yaml::{
     self, Entries, Kind, List, ListKind, Map, MapKind, Method, Object, Param, Text, UintKind, Value,
 };
 
+/// The Go type of `.Files`.
+const FILES: &str = "engine.files";
+
 /// `.Files`: the files of a chart that are nothing else.
 #[derive(Debug)]
 pub(super) struct Files {
@@ -74,7 +77,7 @@ fn bytes(data: &[u8]) -> Value {
 
 impl Object for Files {
     fn type_name(&self) -> &str {
-        "engine.files"
+        FILES
     }
     fn kind(&self) -> Kind {
         Kind::Map
@@ -109,7 +112,8 @@ impl Object for Files {
     }
     fn collection(&self) -> Option<Value> {
         let entries = || self.files.iter().map(|f| (Text::from(f.name.as_str()), bytes(f.data.as_bytes())));
-        Some(self.collection.get_or_init(|| Value::Map(entries().collect())).clone())
+        let kind = MapKind::Named(FILES);
+        Some(self.collection.get_or_init(|| Value::Map(Map::typed(entries().collect(), kind))).clone())
     }
     fn as_any(&self) -> &dyn Any {
         self

@@ -268,7 +268,9 @@ fn own_nodes(leaves: &[Leaf<'_>]) -> Vec<Node> {
     let mut missing: Vec<String> = Vec::new();
     let mut missing_at = String::new();
     for leaf in leaves {
-        if let Kind::Required { property } = leaf.error.kind() {
+        if let Some(node) = needed(leaf).or_else(|| not_evaluated(leaf)) {
+            nodes.push(node);
+        } else if let Kind::Required { property } = leaf.error.kind() {
             missing.push(property.as_str().unwrap_or_default().to_owned());
             missing_at = pointer(&leaf.place);
         } else {
@@ -281,6 +283,36 @@ fn own_nodes(leaves: &[Leaf<'_>]) -> Vec<Node> {
         nodes.insert(0, Node { place: missing_at, text, below: Vec::new() });
     }
     nodes
+}
+
+/// A property that another one asks for.
+fn needed(leaf: &Leaf<'_>) -> Option<Node> {
+    let Kind::Required { property } = leaf.error.kind() else { return None };
+    let at =
+        leaf.way.iter().rposition(|part| matches!(part.as_str(), "dependencies" | "dependentRequired"))?;
+    let asking = leaf.way.get(at + 1).filter(|_| leaf.way.len() <= at + 3)?;
+    let property = property.as_str().unwrap_or_default();
+    let text = format!("properties {} required, if {} exists", quoted(property), quoted(asking));
+    Some(Node { place: pointer(&leaf.place), text, below: Vec::new() })
+}
+
+/// Properties that `unevaluatedProperties: false` does not want: each fails the schema `false`.
+fn not_evaluated(leaf: &Leaf<'_>) -> Option<Node> {
+    let Kind::UnevaluatedProperties { unexpected } = leaf.error.kind() else { return None };
+    let at = pointer(&leaf.place);
+    let node = |name: &String| Node {
+        place: format!("{at}{}", pointer(std::slice::from_ref(name))),
+        text: "false schema".to_owned(),
+        below: Vec::new(),
+    };
+    match unexpected.as_slice() {
+        [one] => Some(node(one)),
+        several => Some(Node {
+            place: at.clone(),
+            text: "validation failed".to_owned(),
+            below: several.iter().map(node).collect(),
+        }),
+    }
 }
 
 fn node(leaf: &Leaf<'_>) -> Node {
@@ -309,7 +341,9 @@ fn node(leaf: &Leaf<'_>) -> Node {
         }
         Kind::PropertyNames { error } => {
             let name = error.instance().as_str().unwrap_or_default();
-            (format!("invalid propertyName {}", quoted(name)), vec![node(&Leaf::new(error))])
+            let mut below = node(&Leaf::new(error));
+            below.place.clear();
+            (format!("invalid propertyName {}", quoted(name)), vec![below])
         }
         kind => (words(kind, leaf.error.instance()), Vec::new()),
     };
@@ -357,10 +391,8 @@ fn words(kind: &Kind, instance: &Json) -> String {
         Kind::Pattern { pattern } => {
             format!("{} does not match pattern {}", quoted(got.as_str().unwrap_or_default()), quoted(pattern))
         }
-        Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
-            let word =
-                if matches!(kind, Kind::AdditionalProperties { .. }) { "additional" } else { "unevaluated" };
-            format!("{word} properties {} not allowed", list(unexpected))
+        Kind::AdditionalProperties { unexpected } => {
+            format!("additional properties {} not allowed", list(unexpected))
         }
         Kind::AdditionalItems { limit } => {
             let count = got.as_array().map_or(0, |items| items.len().saturating_sub(*limit));

@@ -129,7 +129,7 @@ fn version(metadata: &Metadata) -> Result<(), String> {
         return Err("version is required".to_owned());
     }
     let version = Version::parse(text).map_err(|_| format!("version '{text}' is not a valid SemVer"))?;
-    let positive = version.numbers != [0, 0, 0] || version.pre.as_str() > "0";
+    let positive = version.numbers != [0, 0, 0] || version.pre.is_empty() || version.pre.as_str() > "0";
     if positive { Ok(()) } else { Err(format!("version {version} is less than or equal to 0.0.0-0")) }
 }
 

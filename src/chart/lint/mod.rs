@@ -116,8 +116,10 @@ impl Linter<'_> {
 
     fn check_values(&self, warnings: &mut Vec<String>) -> Result<(), String> {
         let text = self.subject.files.read("values.yaml")?;
-        let values =
-            yaml::read_map(&text, Options::default()).map_err(|e| format!("unable to parse YAML: {e}"))?;
+        let values = yaml::read_map(&text, Options::default()).map_err(|e| {
+            let kind = self.subject.compat.values_kind().type_name();
+            format!("unable to parse YAML: {e}").replace("map[string]interface {}", kind)
+        })?;
         let merged = Map::new();
         let mut coalescer = Coalescer { compat: self.subject.compat, warnings };
         coalescer.tables(&merged, &copy(self.subject.values), "", Nulls::Remove);
@@ -181,7 +183,7 @@ impl Linter<'_> {
         for crd in chart.crds() {
             let path = crd.file.name.as_str();
             for document in templates::documents(crd.file.data.as_bytes()) {
-                let object = document.and_then(templates::head);
+                let object = document.and_then(|text| templates::head(text, self.subject.compat));
                 let object = match object {
                     Ok(object) => object,
                     Err(text) => {

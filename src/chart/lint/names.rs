@@ -28,29 +28,30 @@ pub(super) fn complaint(kind: &str, name: &str) -> Option<String> {
 
 fn problems(kind: &str, name: &str) -> Vec<String> {
     let mut problems = Vec::new();
-    let mut longer = |limit: usize| {
+    let mut longer = |limit: usize, unit: &str| {
         if name.len() > limit {
-            problems.push(format!("must be no more than {limit} bytes"));
+            problems.push(format!("must be no more than {limit} {unit}"));
         }
     };
     match kind.to_lowercase().as_str() {
         "certificatesigningrequest" => {}
         "role" | "clusterrole" | "rolebinding" | "clusterrolebinding" => return segment(name),
         "service" => {
-            longer(63);
+            longer(63, "bytes");
             let starts = name.starts_with(|c: char| c.is_ascii_lowercase());
             if !(starts && is_label(name)) {
                 problems.push(SERVICE.to_owned());
             }
         }
         "namespace" => {
-            longer(63);
+            longer(63, "bytes");
             if !is_label(name) {
-                problems.push(LABEL.to_owned());
+                let dots = name.split('.').all(is_label);
+                problems.push(if dots { "must not contain dots" } else { LABEL }.to_owned());
             }
         }
         _ => {
-            longer(253);
+            longer(253, "characters");
             if !name.split('.').all(is_label) {
                 problems.push(SUBDOMAIN.to_owned());
             }

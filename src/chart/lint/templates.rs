@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::{Linter, Severity, deprecations, names};
 use crate::chart::decode::{Decoder, read};
 use crate::chart::file::EntryKind;
-use crate::chart::{Capabilities, Chart, KubeVersion, Release, Request, coalesce, process, render, validate};
+use crate::chart::{
+    Capabilities, Chart, Compat, KubeVersion, Release, Request, coalesce, process, render, validate,
+};
 use crate::template::{Door, Fault, Function};
 use crate::yaml::quote::quote;
 use crate::yaml::{Param, Text, Value};
@@ -106,7 +108,7 @@ impl Linter<'_> {
             }
             self.rule(Severity::Warning, path, indent(content));
             for document in documents(content.as_bytes()) {
-                match document.and_then(head) {
+                match document.and_then(|text| head(text, self.subject.compat)) {
                     Err(text) => {
                         self.rule(Severity::Error, path, Err(format!("unable to parse YAML: {text}")));
                         return;
@@ -157,8 +159,9 @@ impl Linter<'_> {
             self.rule(Severity::Error, path, Err(text));
         }
         if object.kind == "List" && keeps_in_list(content) {
-            let text = "annotation 'helm.sh/resource-policy' within List objects are ignored";
-            self.rule(Severity::Error, path, Err(text.to_owned()));
+            let first = if self.subject.compat.is_3() { "Annotation" } else { "annotation" };
+            let text = format!("{first} 'helm.sh/resource-policy' within List objects are ignored");
+            self.rule(Severity::Error, path, Err(text));
         }
     }
 }
@@ -227,14 +230,18 @@ pub(super) fn documents(text: &[u8]) -> Vec<Result<&[u8], String>> {
 }
 
 /// Reads what rules look at; `None` if there is no object.
-pub(super) fn head(document: &[u8]) -> Result<Option<Object>, String> {
+pub(super) fn head(document: &[u8], compat: Compat) -> Result<Option<Object>, String> {
     let document = read(document)?;
     if document.is_null() {
         return Ok(None);
     }
     let mut object = Object::default();
     let mut decoder = Decoder::default();
-    decoder.object(&document, ("k8sYamlStruct", "rules.k8sYamlStruct"), |d, key, value| match key {
+    let names = match compat {
+        Compat::Helm3 => ("K8sYamlStruct", "rules.K8sYamlStruct"),
+        Compat::Helm4 => ("k8sYamlStruct", "rules.k8sYamlStruct"),
+    };
+    decoder.object(&document, names, |d, key, value| match key {
         "apiversion" => d.at("apiVersion", |d| d.string(&mut object.api_version, value)),
         "kind" => d.at("Kind", |d| d.string(&mut object.kind, value)),
         "metadata" => d.at("Metadata", |d| {

@@ -62,9 +62,6 @@ pub struct Template {
     /// Let templates ask for addresses of hosts
     #[arg(long)]
     enable_dns: bool,
-    /// Suppress Secrets
-    #[arg(long)]
-    hide_secret: bool,
     /// A program that changes the manifests: standard input to standard output
     #[arg(long, value_name = "PROGRAM")]
     post_renderer: Option<String>,
@@ -102,7 +99,6 @@ impl Template {
             show_only: self.show_only,
             output_dir: self.output_dir,
             use_release_name: self.release_name,
-            hide_secret: self.hide_secret,
             skip_schema: self.skip_schema_validation,
             enable_dns: self.enable_dns,
             post_renderer: self.post_renderer.map(|program| (program, self.post_renderer_args)),

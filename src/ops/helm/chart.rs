@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::failed;
 use super::folder::{Folder, words};
 use crate::base::Failure;
-use crate::chart::{Chart, Compat, Given, Loaded, Loader};
+use crate::chart::{API_V1, API_V2, Chart, Compat, Given, Loaded, Loader, api_version};
 use crate::host::{env, fs};
 use crate::yaml::Map;
 
@@ -46,17 +46,38 @@ pub fn load(source: &Source, compat: Compat) -> Result<Loaded, Failure> {
     let loader = Loader { compat };
     let doing = || format!("load the chart {}", source.reference);
     let loaded = if fs::metadata(&source.path)?.is_dir() {
-        let absolute = if source.path.is_absolute() {
-            source.path.clone()
-        } else {
-            env::current_dir()?.join(&source.path)
-        };
-        loader.folder(&Folder(absolute))
+        loader.folder(&Folder(absolute(&source.path)?))
     } else {
         let bytes = fs::read(&source.path).map_err(|e| failed(doing(), words(&e)))?;
-        loader.archive(&source.path.to_string_lossy(), &bytes)
+        loader.archive(&absolute(&source.path)?.to_string_lossy(), &bytes)
     };
     loaded.map_err(|e| failed(doing(), e.to_string()))
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    Ok(if path.is_absolute() { path.to_owned() } else { super::clean(&env::current_dir()?.join(path)) })
+}
+
+/// Looks at a folder's `Chart.yaml` as Helm 4 does before it decides how to load the chart.
+///
+/// # Errors
+/// If there is none, or it is for charts of another generation.
+pub fn detect(source: &Source, compat: Compat) -> Result<(), Failure> {
+    if compat.is_3() || !fs::metadata(&source.path)?.is_dir() {
+        return Ok(());
+    }
+    let doing = format!("load the chart {}", source.reference);
+    let path = absolute(&source.path)?.join("Chart.yaml");
+    let text = fs::read(&path).map_err(|e| {
+        failed(doing.as_str(), format!("unable to detect chart at {}: {}", path.display(), words(&e)))
+    })?;
+    let version =
+        api_version(&text).map_err(|e| failed(doing.as_str(), format!("cannot load Chart.yaml: {e}")))?;
+    match version.as_str() {
+        "" | API_V1 | API_V2 => Ok(()),
+        "v3" => Err(failed(doing, "invalid chart apiVersion")),
+        _ => Err(failed(doing, "unsupported chart version")),
+    }
 }
 
 /// The values that the user gives.

@@ -1,11 +1,11 @@
 //! `lap helm lint`: what is wrong with charts (`Helm: pkg/action/lint.go`).
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::chart::values;
 use super::folder::{Folder, words};
-use super::{Settings, failed};
+use super::{Settings, clean, failed};
 use crate::base::Failure;
 use crate::chart::lint::{Finding, Severity, Subject, lint};
 use crate::chart::{FileView, Files, Given, KubeVersion, archive_files};
@@ -172,19 +172,4 @@ impl Linter<'_> {
         };
         lint(&subject, &Live::new(self.cx.clock.clone(), false), warnings)
     }
-}
-
-/// A path without `.` and `..`, as far as words can tell.
-fn clean(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            std::path::Component::CurDir => {}
-            std::path::Component::ParentDir if out.file_name().is_some() => {
-                out.pop();
-            }
-            part => out.push(part),
-        }
-    }
-    out
 }

@@ -21,9 +21,26 @@ pub use chart::{Source, load};
 pub use home::Home;
 pub use settings::Settings;
 
+use std::path::{Path, PathBuf};
+
 use crate::base::{Failure, Kind};
 
 /// A failure with Helm's words as its cause.
 pub(crate) fn failed(doing: impl Into<String>, words: impl Into<String>) -> Failure {
     Failure::new(Kind::Config, doing).because(words)
+}
+
+/// A path without `.` and `..`, as far as words can tell.
+fn clean(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::CurDir => {}
+            std::path::Component::ParentDir if out.file_name().is_some() => {
+                out.pop();
+            }
+            part => out.push(part),
+        }
+    }
+    out
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::chart::check_dependencies;
+use super::chart::{check_dependencies, detect};
 use super::{Settings, Source, failed, load};
 use crate::base::Failure;
 use crate::chart::package;
@@ -57,6 +57,7 @@ fn pack(
     if !fs::exists(&source.path) {
         return Err(failed(doing, format!("stat {reference}: no such file or directory")));
     }
+    detect(&source, settings.compat)?;
     let loaded = load(&source, settings.compat)?;
     warnings.extend(loaded.warnings);
     let mut chart = loaded.chart;

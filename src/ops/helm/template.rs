@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::chart::{check_dependencies, values};
+use super::chart::{check_dependencies, detect, values};
 use super::{Settings, Source, failed, load};
 use crate::base::{Failure, Kind};
 use crate::chart::{
@@ -52,8 +52,6 @@ pub struct Request {
     pub output_dir: Option<PathBuf>,
     /// `--release-name`.
     pub use_release_name: bool,
-    /// `--hide-secret`.
-    pub hide_secret: bool,
     /// `--skip-schema-validation`.
     pub skip_schema: bool,
     /// `--enable-dns`.
@@ -87,6 +85,7 @@ pub fn run(cx: &Context, settings: &Settings, request: &Request) -> Result<Repor
     let (name, reference) = name_and_chart(cx, request)?;
     let source = Source::locate(&reference)?;
     let user = values(&request.values, compat)?;
+    detect(&source, compat)?;
     let loaded = load(&source, compat)?;
     let mut render = Render {
         cx,
@@ -193,14 +192,17 @@ impl Render<'_> {
             self.report.warnings.push("this chart is deprecated".to_owned());
         }
         check_dependencies(&chart).map_err(|e| {
+            let (first, mark) = if compat.is_3() { ("An", '`') } else { ("an", '\'') };
             self.fail(format!(
-                "an error occurred while checking for chart dependencies. You may need to run `helm dependency build` \
-                 to fetch missing dependencies: {e}"
+                "{first} error occurred while checking for chart dependencies. You may need to run {mark}helm \
+                 dependency build{mark} to fetch missing dependencies: {e}"
             ))
         })?;
         check_name(&self.name, compat).map_err(|e| self.fail(e))?;
-        process(&mut chart, user, compat, &mut self.report.warnings)
-            .map_err(|e| self.fail(format!("chart dependencies processing failed: {e}")))?;
+        process(&mut chart, user, compat, &mut self.report.warnings).map_err(|e| {
+            let prefix = if compat.is_3() { "" } else { "chart dependencies processing failed: " };
+            self.fail(format!("{prefix}{e}"))
+        })?;
         let capabilities = Capabilities::offline(compat, kube_version, &self.request.api_versions);
         let values = coalesce(&chart, user, compat, &mut self.report.warnings)
             .map_err(|e| self.fail(e.to_string()))?;
@@ -280,12 +282,7 @@ impl Render<'_> {
             }
         }
         for manifest in &sorted.manifests {
-            let secret = manifest.head.kind == "Secret" && manifest.head.api_version == "v1";
-            let content: &[u8] = match self.request.hide_secret && secret {
-                true => b"# HIDDEN: The Secret output has been suppressed",
-                false => manifest.content.as_bytes(),
-            };
-            document(&mut out, &manifest.path, content);
+            document(&mut out, &manifest.path, manifest.content.as_bytes());
         }
         if let Some((program, arguments)) = &self.request.post_renderer {
             out = self.post_render(program, arguments, &out)?;

@@ -307,7 +307,7 @@ impl<'t> Reader<'t> {
         };
         self.count(nodes + 1, nodes);
         // Once something is wrong the values no longer matter, and a bomb must not be unfolded.
-        let value = if self.problem.is_some() { Value::Null } else { crate::yaml::deep_copy(&value) };
+        let value = if self.problem.is_some() { value.clone() } else { crate::yaml::deep_copy(&value) };
         let key = key_of(&value);
         Ok(Node { value, nodes: nodes + 1, key, line, alias: true, places })
     }

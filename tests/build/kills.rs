@@ -95,6 +95,12 @@ fn unexplained(lab: &Lab) -> Vec<String> {
             age(&folder);
         }
     }
+    for entry in std::fs::read_dir(lab.store()).unwrap().flatten() {
+        if entry.file_name().to_string_lossy().ends_with(".tmp") {
+            let old = SystemTime::now() - Duration::from_secs(3 * 24 * 3600);
+            std::fs::File::options().write(true).open(entry.path()).unwrap().set_modified(old).unwrap();
+        }
+    }
     lab.ok(&["image", "prune"]);
     let mut found = Vec::new();
     walk(&lab.store(), &lab.store(), &mut found);

@@ -37,7 +37,7 @@ pub async fn make(cx: &Context, world: &Arc<World>, index: StepIndex) -> Result<
             Err(Error::Lost { layer, source })
         }
         (Err(error), task) => {
-            let failure = full(world, error.into());
+            let failure = Failure::from(error);
             if let Some(task) = task {
                 task.finish(Outcome::Failed(failure.message().to_owned()), None);
             }
@@ -49,7 +49,7 @@ pub async fn make(cx: &Context, world: &Arc<World>, index: StepIndex) -> Result<
 /// A step that failed on a full disk most often does not know that it is the store's.
 fn full(world: &World, failure: Failure) -> Failure {
     match world.doors.store().is_full() {
-        Some(mount) if failure.hints().is_empty() || failure.kind() == Kind::Workload => failure.hint(format!(
+        Some(mount) if failure.kind() == Kind::Workload || failure.hints().is_empty() => failure.hint(format!(
             "no space is left on {}, where the store is: free space there, for example with `lap image prune`, or move \
              the store with LAP_HOME",
             mount.display()
@@ -228,11 +228,16 @@ fn act(cx: &Context, world: &World, index: StepIndex, scene: &Scene<'_>) -> Resu
             cx.report.warn(format!("what {} reads cannot be kept for `lap why`: {why}", step.name));
         }
     }
-    match &step.action {
-        Action::Run(run) => running::run(cx, world, (run, &reads), &mut tree, scene.task)?,
-        Action::Copy(copy) => copying::copy(cx, world, (copy, &reads), &mut tree)?,
-        Action::Workdir(workdir) => make_workdir(cx, world, workdir, &mut tree)?,
-    }
+    let done = match &step.action {
+        Action::Run(run) => running::run(cx, world, (run, &reads), &mut tree, scene.task),
+        Action::Copy(copy) => copying::copy(cx, world, (copy, &reads), &mut tree),
+        Action::Workdir(workdir) => make_workdir(cx, world, workdir, &mut tree),
+    };
+    done.map_err(|error| match error {
+        // Asked while the step's tree still takes the room it took.
+        Error::Workload(failure) => Error::Workload(Box::new(full(world, *failure))),
+        other => other,
+    })?;
     if cx.cancel.is_cancelled() {
         return Err(Error::Cancelled);
     }

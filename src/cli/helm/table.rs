@@ -72,6 +72,6 @@ mod tests {
     fn columns() {
         let rows = [vec!["NAME".to_owned(), "URL".to_owned()], vec!["a".to_owned(), "http://x".to_owned()]];
         assert_eq!(table(&rows, 0), "NAME\tURL     \na   \thttp://x\n");
-        assert_eq!(table(&rows, 6), "NAME\tURL   \na   \thttp...\n");
+        assert_eq!(table(&rows, 6), "NAME\tURL   \na   \thtt...\n");
     }
 }

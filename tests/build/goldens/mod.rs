@@ -145,7 +145,8 @@ fn compare(ground: &Ground, name: &str, cases: &[Case]) {
     for case in cases.iter().filter(|case| pending(case)) {
         let agree = |answers: &[(&Case, Answer)]| {
             let mine = answers.iter().filter(|(asked, _)| asked.title == case.title);
-            mine.into_iter().all(|(_, ours)| theirs.get(&case.title).is_some_and(|theirs| ours.agrees(theirs)))
+            mine.into_iter()
+                .all(|(_, ours)| theirs.get(&case.title).is_some_and(|theirs| ours.agrees(theirs)))
         };
         if outcomes.iter().all(|(_, answers)| agree(answers)) {
             let _ = writeln!(wrong, "{name}: {}\nit is equal now: take it out of pending.txt\n", case.title);

@@ -268,7 +268,7 @@ fn own_nodes(leaves: &[Leaf<'_>]) -> Vec<Node> {
     let mut missing: Vec<String> = Vec::new();
     let mut missing_at = String::new();
     for leaf in leaves {
-        if let Some(node) = needed(leaf).or_else(|| not_evaluated(leaf)) {
+        if let Some(node) = not_evaluated(leaf) {
             nodes.push(node);
         } else if let Kind::Required { property } = leaf.error.kind() {
             missing.push(property.as_str().unwrap_or_default().to_owned());
@@ -283,17 +283,6 @@ fn own_nodes(leaves: &[Leaf<'_>]) -> Vec<Node> {
         nodes.insert(0, Node { place: missing_at, text, below: Vec::new() });
     }
     nodes
-}
-
-/// A property that another one asks for.
-fn needed(leaf: &Leaf<'_>) -> Option<Node> {
-    let Kind::Required { property } = leaf.error.kind() else { return None };
-    let at =
-        leaf.way.iter().rposition(|part| matches!(part.as_str(), "dependencies" | "dependentRequired"))?;
-    let asking = leaf.way.get(at + 1).filter(|_| leaf.way.len() <= at + 3)?;
-    let property = property.as_str().unwrap_or_default();
-    let text = format!("properties {} required, if {} exists", quoted(property), quoted(asking));
-    Some(Node { place: pointer(&leaf.place), text, below: Vec::new() })
 }
 
 /// Properties that `unevaluatedProperties: false` does not want: each fails the schema `false`.

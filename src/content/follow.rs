@@ -92,14 +92,17 @@ impl Follower {
     }
 }
 
+fn lost() -> io::Error {
+    io::Error::other("the download that was being read began again")
+}
+
 impl Read for Follower {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut state = self.progress.lock();
         let available = loop {
             match state.end {
-                Some(End::Lost) => {
-                    return Err(io::Error::other("the download that was being read began again"));
-                }
+                Some(End::Lost) => return Err(lost()),
+                _ if buffer.is_empty() => return Ok(0),
                 _ if state.position > self.position => break state.position - self.position,
                 Some(End::Complete) => return Ok(0),
                 None => {
@@ -110,6 +113,10 @@ impl Read for Follower {
         drop(state);
         let most = usize::try_from(available).unwrap_or(usize::MAX).min(buffer.len());
         let count = self.file.read_at(&mut buffer[..most], self.position)?;
+        // The loss is told before the file is cut short, so bytes that came before it are the ones that were promised.
+        if count == 0 || self.progress.lock().end == Some(End::Lost) {
+            return Err(lost());
+        }
         self.position += count as u64;
         Ok(count)
     }

@@ -32,7 +32,7 @@ const EARLIEST: i64 = 315_532_800;
 pub async fn run(cx: &Context, doors: &Doors, request: Request) -> Result<Built, Error> {
     let _lease = doors.store().lease()?;
     let began = cx.clock.now();
-    let _fetched = Fetched::of(doors).in_use()?;
+    let _fetched = doors.store().is_writable().then(|| Fetched::of(doors).in_use()).transpose()?;
     let (secrets, agents) = {
         let (cx, options) = (cx.clone(), request.run.clone());
         blocking(move || Ok((secrets::read(&cx, &options.secrets)?, agents::read(&options.agents)?))).await?

@@ -56,6 +56,8 @@ fn one(cx: &Context, request: &ExportRequest<'_>, depth: usize) -> Result<Export
     let found = repository.checkout(cx, (commit, folder), destination)?;
     if keep {
         repository.finish_worktree(commit, remote.url)?;
+        settle(&destination.join(".git"), repository.time(commit)?)?;
+        fs::set_modified(destination, repository.time(commit)?)?;
     }
     if request.skip_submodules || found.is_empty() {
         return Ok(Exported { time: repository.time(commit)? });
@@ -82,6 +84,19 @@ fn one(cx: &Context, request: &ExportRequest<'_>, depth: usize) -> Result<Export
         one(cx, &inner, depth + 1)?;
     }
     Ok(Exported { time: repository.time(commit)? })
+}
+
+/// Gives everything in a folder the time of the commit: what was made here tells nobody when.
+fn settle(folder: &Path, time: i64) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry.path();
+        if fs::symlink_metadata(&path)?.is_dir() {
+            settle(&path, time)?;
+        } else {
+            fs::set_modified(&path, time)?;
+        }
+    }
+    Ok(fs::set_modified(folder, time)?)
 }
 
 /// The folder of a repository on this machine.
@@ -116,9 +131,11 @@ impl Repository {
             Remote { url, authorization: None }.shown()
         ));
         fs::write(git.join("config"), config)?;
-        let own = git.join("refs/lap");
-        if own.exists() {
-            fs::remove_dir_all(own)?;
+        // Examples of hooks are of no use in an image.
+        for own in ["refs/lap", "hooks"].map(|name| git.join(name)) {
+            if own.exists() {
+                fs::remove_dir_all(own)?;
+            }
         }
         Ok(())
     }

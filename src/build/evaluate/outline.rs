@@ -320,7 +320,13 @@ impl<'a> Walk<'a> {
     /// The tree that `--from` means. Images are asked for the platform of the build, whatever that of the stage is.
     fn source(&mut self, index: usize, source: &Named<'_>) -> Result<From, Error> {
         match self.file.source_stage(index, source.name) {
-            StageLookup::Stage(source) => Ok(From::Stage(StageIndex(source))),
+            StageLookup::Stage(source) => Ok(match &self.stages[source] {
+                // A stage that is files has nothing else to be read.
+                Some(OutlinedStage { from: StageFrom::Context(context), replaced: true, .. }) => {
+                    From::Context(*context)
+                }
+                _ => From::Stage(StageIndex(source)),
+            }),
             StageLookup::NotBefore(other) => {
                 let message = format!(
                     "cannot {} from stage {:?}, it needs to be defined before current stage {:?}",

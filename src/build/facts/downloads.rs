@@ -34,8 +34,11 @@ struct Known {
 /// # Errors
 /// If it cannot be downloaded, or is not what its checksum says.
 pub async fn file(cx: &Context, doors: &Doors, origin: &UrlOrigin) -> Result<PathBuf, Error> {
-    let key =
-        KeyHasher::new("lapstrake url v1").field("url", &origin.url).field("name", &origin.name).finish();
+    let key = KeyHasher::new("lapstrake url v1")
+        .field("url", &origin.url)
+        .field("name", &origin.name)
+        .number("pinned", u64::from(origin.checksum.is_some()))
+        .finish();
     let fetched = Fetched::of(doors);
     let (places, lock_key) = (fetched.clone(), key);
     let _lock = blocking(move || places.lock(&lock_key)).await?;
@@ -103,7 +106,9 @@ async fn download(
                 .hint("the file behind the address changed, or the checksum is that of another file"));
         }
     }
-    let time = last_modified.as_deref().and_then(seconds).unwrap_or(0);
+    // Where the content is known beforehand the server has no say, as with BuildKit.
+    let said = last_modified.as_deref().filter(|_| origin.checksum.is_none());
+    let time = said.and_then(seconds).unwrap_or(0);
     fs::set_mode(&place, 0o600)?;
     fs::set_modified(&place, time)?;
     fs::set_mode(&folder, 0o755)?;

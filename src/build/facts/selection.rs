@@ -46,7 +46,16 @@ fn require_included(source: &Source<'_>, read: &Read) -> Result<(), snapshot::Er
             continue;
         }
         let whole = format!("{}/{include}", path.trim_end_matches('/'));
-        copy::select(source, &[Pattern { text: whole.as_bytes(), wildcard: false }], &|_, _| false)?;
+        let at =
+            |path: &[u8]| copy::select(source, &[Pattern { text: path, wildcard: false }], &|_, _| false);
+        at(whole.as_bytes())?;
+        // The folders that are kept are found by walking: a link among them is none. Those before the pivot may be links.
+        let Some((folder, _)) = include.rsplit_once('/') else { continue };
+        let Some(root) = at(path.as_bytes())?.pop() else { continue };
+        let folder = root.path.join(folder);
+        if at(folder.as_os_str().as_bytes())?.iter().any(|found| found.path != folder) {
+            return Err(snapshot::Error::NoSource { path: whole, hidden: false });
+        }
     }
     Ok(())
 }

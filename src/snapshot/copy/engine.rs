@@ -147,7 +147,8 @@ impl Target {
             folder
                 .set_owner(name, owner.0, owner.1)
                 .inspect_err(|e| refused = Some((place.to_owned(), *e)))?;
-            folder.set_mode(name, mode.unwrap_or(0o755))?;
+            // Special bits are for what is copied, as BuildKit has it.
+            folder.set_mode(name, mode.unwrap_or(0o755) & 0o777)?;
             times.insert(place.to_owned(), (*created, 0));
             Ok(())
         });
@@ -231,6 +232,8 @@ impl Copier<'_> {
     }
 
     fn item(&mut self, item: &Item<'_>) -> Result<()> {
+        // Names of one file become names of one file within one source.
+        self.links = Arc::default();
         let (name, selected) = match item {
             Item::Inline { name, content } => return self.inline(name, content),
             Item::Selected(selected) => (OsStr::from_bytes(&selected.name), *selected),
@@ -310,30 +313,19 @@ impl Copier<'_> {
             self.target.directory(&path, mode)?
         } else {
             let (parent, place) = self.target.place(&path, mode)?;
-            let folder = self.top_folder(seen, &parent, &place)?;
-            (folder, place)
+            if let Some(name) = place.file_name()
+                && let Some(node) = parent.look(name).map_err(self.target.fail("look at", &place))?
+                && !node.is_dir()
+            {
+                return Err(self.conflict(seen.path, &place, "a directory cannot replace a file"));
+            }
+            // A new one is made like those on the way: it does not look like the source.
+            self.target.directory(&place, mode)?
         };
         let from = self.open(seen)?;
         self.contents(&from, seen.path, &folder, &place)?;
         self.target.times.insert(place, seen.node.mtime);
         Ok(())
-    }
-
-    fn top_folder(&mut self, seen: &Seen<'_>, parent: &Folder, place: &Path) -> Result<Folder> {
-        let Some(name) = place.file_name() else {
-            return parent.duplicate().map_err(self.target.fail("open directory", place));
-        };
-        match parent.look(name).map_err(self.target.fail("look at", place))? {
-            Some(node) if node.is_dir() => {}
-            Some(_) => return Err(self.conflict(seen.path, place, "a directory cannot replace a file")),
-            None => {
-                let around = place.parent().unwrap_or(Path::new(""));
-                self.target.keep_time(parent, around)?;
-                parent.make_dir(name).map_err(self.target.fail("create directory", place))?;
-                self.dress(seen, parent, place)?;
-            }
-        }
-        parent.child(name).map_err(self.target.fail("open directory", place))
     }
 
     fn open(&self, seen: &Seen<'_>) -> Result<Folder> {

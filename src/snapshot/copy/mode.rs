@@ -125,6 +125,11 @@ impl Clause {
         }
         if let Some(shift) = self.like {
             bits |= ((mode >> shift) & 7) * 0o111;
+            // A set id is copied too, as BuildKit has it.
+            let set_id = if shift == 0 { 0 } else { 1 << (9 + shift / 3) };
+            if mode & set_id != 0 {
+                bits |= 0o6000;
+            }
         }
         // `t` belongs to everybody: `u+t` sets it too, as chmod does.
         let who = if self.bits & 0o1000 != 0 { self.who | 0o1000 } else { self.who };
@@ -159,6 +164,8 @@ mod tests {
             ("g=u", 0o640, false, 0o660),
             ("u=rw+x-w", 0o000, false, 0o500),
             ("go=", 0o777, false, 0o700),
+            ("go=u", 0o6755, false, 0o6777),
+            ("u=g", 0o755, false, 0o555),
             ("u=rwx", 0o4755, false, 0o755),
         ] {
             let change: ModeChange = text.parse().unwrap();

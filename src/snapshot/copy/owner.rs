@@ -20,7 +20,7 @@ const GROUP: &str = "/etc/group";
 const LIMIT: u64 = 16 << 20;
 
 /// Resolves `user[:group]` in the account files of the tree at `root`. Numbers and `root` need no file; a number alone
-/// is its group too; a name alone takes its group from passwd.
+/// is its group too; a name alone takes its group from passwd; a group alone means root.
 ///
 /// # Errors
 /// [`Error::UnknownOwner`] for a name that is not there (BuildKit makes it root without a word; Docker before it and
@@ -31,7 +31,7 @@ pub fn resolve_owner(root: &Path, spec: &str) -> Result<Ownership> {
         Some((user, group)) => (user, Some(group)),
         None => (spec, None),
     };
-    if user.is_empty() || group == Some("") || group.is_some_and(|g| g.contains(':')) {
+    if (user.is_empty() && group.is_none()) || group == Some("") || group.is_some_and(|g| g.contains(':')) {
         return Err(fail("it must be user or user:group"));
     }
     let tree = Rooted::open(root)?;
@@ -42,7 +42,8 @@ pub fn resolve_owner(root: &Path, spec: &str) -> Result<Ownership> {
         let id = text.parse().ok().filter(|&id| id != u32::MAX);
         id.map(Some).ok_or_else(|| fail("the number is too large"))
     };
-    let (uid, own_group) = match number(user)? {
+    let numbered = if user.is_empty() { Some(0) } else { number(user)? };
+    let (uid, own_group) = match numbered {
         Some(uid) => (uid, uid),
         None => {
             let found = find(&tree, PASSWD, user, |fields| Some((field(fields, 2)?, field(fields, 3)?)))?;
@@ -119,7 +120,8 @@ mod tests {
         assert_eq!(ask("7:staff").unwrap(), (7, 50));
         assert_eq!(ask("app:9").unwrap(), (100, 9));
         assert!(matches!(ask("app:nobody"), Err(Error::UnknownOwner { kind: "group", .. })));
-        for bad in ["", ":", "app:", ":staff", "a:b:c", "4294967295", "99999999999"] {
+        assert_eq!(ask(":staff").unwrap(), (0, 50));
+        for bad in ["", ":", "app:", "a:b:c", "4294967295", "99999999999"] {
             assert!(matches!(ask(bad), Err(Error::Syntax { .. })), "{bad}");
         }
         assert!(ask("bad").is_err());

@@ -143,7 +143,7 @@ fn directories_give_their_contents_and_keep_the_destination() {
             ("d/sub/g".into(), "there/sub/old".into())
         );
         trees.copy(&["d/"], "/fresh").unwrap();
-        assert_eq!(trees.facts("fresh"), "750 0:0 @1000");
+        assert_eq!(trees.facts("fresh"), "755 0:0 @1000");
         trees.copy(&["d"], "/fresh2/").unwrap();
         assert_eq!(trees.facts("fresh2"), "755 0:0 @1000");
     });

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::StepKey;
+use crate::host::lock::{FileLock, Sharing};
 use crate::host::{self, fs};
 use crate::stages::{Error, Record};
 
@@ -53,19 +54,22 @@ impl LocalRecords {
         fs::create_dir_all(folder).map_err(fail)?;
         let bytes = serde_json::to_vec(&record)
             .map_err(|e| fail(host::Error::new("encode", &path, std::io::Error::other(e))))?;
-        if fs::exists(&path) {
-            // What is there is damaged or its layers are gone; replacing is atomic and either result is right.
-            fs::write_atomic(&path, bytes).map_err(fail)?;
-            return Ok(record);
-        }
         let temporary = folder.join(format!(".{}.tmp", host::random::token()));
-        fs::write(&temporary, bytes).map_err(fail)?;
+        fs::write(&temporary, &bytes).map_err(fail)?;
         let linked = fs::hard_link(&temporary, &path);
         fs::remove_file(&temporary).map_err(fail)?;
         match linked {
             Ok(()) => Ok(record),
-            // Somebody was first: adopt theirs.
-            Err(e) if e.is_already_there() => Ok(self.get(&key)?.filter(still_good).unwrap_or(record)),
+            Err(e) if e.is_already_there() => {
+                // Somebody was first, or what is there is damaged or its layers are gone. One at a time may replace it,
+                // so that all who want to agree on one.
+                let _one = FileLock::wait(self.root.join(".replace"), Sharing::Exclusive).map_err(fail)?;
+                if let Some(known) = self.get(&key)?.filter(still_good) {
+                    return Ok(known);
+                }
+                fs::write_atomic(&path, bytes).map_err(fail)?;
+                Ok(record)
+            }
             Err(e) => Err(fail(e)),
         }
     }
@@ -195,8 +199,19 @@ mod tests {
 
     #[test]
     fn many_publishers_agree() {
+        for damaged in [false, true].repeat(20) {
+            publishers_agree(damaged);
+        }
+    }
+
+    fn publishers_agree(damaged: bool) {
         let dir = tempfile::tempdir().unwrap();
         let records = LocalRecords::open(dir.path());
+        if damaged {
+            let path = records.path(&record(0).key);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "{").unwrap();
+        }
         let made: Vec<_> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8)
                 .map(|n| {

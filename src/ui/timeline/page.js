@@ -10,6 +10,12 @@ for (const row of rows) {
   row.addEventListener("focus", () => mark(row.id, true));
   row.addEventListener("blur", () => mark(row.id, false));
 }
+// A page in a window without the focus gets no focus events; the mark moves all the same.
+function go(row) {
+  if (document.activeElement) mark(document.activeElement.id, false);
+  row.focus();
+  mark(row.id, true);
+}
 document.addEventListener("keydown", (event) => {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   const place = rows.indexOf(document.activeElement);
@@ -17,7 +23,7 @@ document.addEventListener("keydown", (event) => {
   const next = rows[place + step];
   if (next) {
     event.preventDefault();
-    next.focus();
+    go(next);
   }
 });
 for (const [id, bar] of bars) {
@@ -25,6 +31,6 @@ for (const [id, bar] of bars) {
     const row = document.getElementById(id);
     event.preventDefault();
     row.scrollIntoView({ block: "center" });
-    row.focus();
+    go(row);
   });
 }

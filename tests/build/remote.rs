@@ -66,7 +66,11 @@ fn urls_are_added_once() {
             line.split_whitespace().skip(3).take(2).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(time("d/file.txt"), "1994-11-06 08:49:37");
-        assert_eq!(time("checked/file.txt"), "1970-01-01 00:00:00", "what is pinned does not depend on the server");
+        assert_eq!(
+            time("checked/file.txt"),
+            "1970-01-01 00:00:00",
+            "what is pinned does not depend on the server"
+        );
         web.log();
         // The server is asked, and says that nothing changed; with a checksum nobody is asked.
         let again = lab.build(&context, &text, &[]).success();

@@ -23,7 +23,7 @@ pub mod serve;
 mod transfer;
 pub mod wire;
 
-pub use client::{Client, DownloadRequest, DownloadSink, Downloaded, trusted_roots};
+pub use client::{BlobStream, Client, DownloadRequest, DownloadSink, Downloaded, RemoteBlob, trusted_roots};
 pub use credentials::{Credential, Credentials, Stored};
 pub use error::{Answer, Cause, Error, Story};
 pub use options::{ClientOptions, Mirror, Retry, Timeouts};

@@ -9,6 +9,7 @@
 
 mod entry;
 mod error;
+mod merged;
 mod number;
 mod pax;
 mod reader;
@@ -17,6 +18,7 @@ mod writer;
 
 pub use entry::{Entry, Kind, OPAQUE_NAME, WHITEOUT_PREFIX, Whiteout};
 pub use error::Error;
+pub use merged::{Sight, TopDown};
 pub use reader::{ENTRIES, Limits, Reader, is_archive};
 pub use sparse::Segment;
 pub use writer::Writer;

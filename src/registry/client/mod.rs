@@ -16,10 +16,12 @@ mod push;
 mod read;
 mod referrers;
 mod remove;
+mod stream;
 mod transport;
 mod trouble;
 
 pub use download::{DownloadRequest, DownloadSink, Downloaded};
+pub use stream::{BlobStream, RemoteBlob};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;

@@ -91,9 +91,9 @@ enum Command {
     /// Build, run and keep images
     #[command(subcommand)]
     Image(Box<image::ImageCommand>),
-    /// Log in to container registries, and out again
+    /// Look at, copy and change images in container registries; log in to them
     #[command(subcommand)]
-    Cr(cr::CrCommand),
+    Cr(Box<cr::CrCommand>),
     /// Serve a registry of your own
     #[command(subcommand)]
     Registry(registry::RegistryCommand),

@@ -1,5 +1,6 @@
 //! One file per user operation: a request in, a report out.
 
+pub mod cr;
 pub mod door;
 pub mod helm;
 pub mod image_build;

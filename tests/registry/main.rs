@@ -5,6 +5,7 @@
 
 mod auth;
 mod cli;
+mod cr;
 mod prompt;
 mod protocol;
 mod servers;

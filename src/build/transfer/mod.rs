@@ -8,5 +8,5 @@ mod source;
 
 pub use fetch::{fetch, fetch_blob, unpack};
 pub use pull::{PullRequest, image_manifest, pull};
-pub use push::{Leaving, PushReport, PushRequest, PushedLayer, push, push_layer};
+pub use push::{Leaving, PushReport, PushRequest, PushedLayer, StoredBlob, push, push_layer};
 pub use source::{LayerSource, Origin, Sources};

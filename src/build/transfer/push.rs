@@ -311,9 +311,13 @@ async fn push_stored(
     Ok(pushed?)
 }
 
-struct StoredBlob {
-    store: crate::content::Store,
-    digest: BlobDigest,
+/// A blob of the store, as the source of a push.
+#[derive(Clone, Debug)]
+pub struct StoredBlob {
+    /// The store.
+    pub store: crate::content::Store,
+    /// The blob.
+    pub digest: BlobDigest,
 }
 
 impl BlobSource for StoredBlob {

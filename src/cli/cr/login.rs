@@ -1,9 +1,9 @@
-//! `lap cr`: who we are to container registries.
+//! `lap cr login` and `logout`: who we are to container registries.
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 
 use crate::base::{Failure, Kind};
 use crate::cli::session::RegistryFlags;
@@ -14,25 +14,6 @@ use crate::registry::{Credentials, Stored};
 
 /// Longest password read.
 const LONGEST: u64 = 64 << 10;
-
-/// Log in to container registries, and out again.
-#[derive(Subcommand, Debug)]
-pub enum CrCommand {
-    /// Log in to a registry and keep the password where Docker keeps it
-    Login(Login),
-    /// Forget the password of a registry
-    Logout(Logout),
-}
-
-impl CrCommand {
-    /// Runs the command.
-    pub fn run(self, global: &Global) -> Result {
-        match self {
-            Self::Login(command) => command.run(global),
-            Self::Logout(command) => command.run(global),
-        }
-    }
-}
 
 /// Log in to a registry: asks it whether the password is right, then keeps it in Docker's config.json or with the
 /// credential helper that is named there.
@@ -55,7 +36,7 @@ pub struct Login {
 }
 
 impl Login {
-    fn run(self, global: &Global) -> Result {
+    pub(super) fn run(self, global: &Global) -> Result {
         // Before the display begins: it would paint over the questions.
         let username = match &self.username {
             Some(username) => username.clone(),
@@ -97,7 +78,7 @@ pub struct Logout {
 }
 
 impl Logout {
-    fn run(self, global: &Global) -> Result {
+    pub(super) fn run(self, global: &Global) -> Result {
         let session = Session::begin(global, Needs::Process, "Logging out")?;
         let credentials = Credentials::from_environment();
         let known = session.block_on(login::logout(&self.registry, &credentials))?;
@@ -110,7 +91,7 @@ impl Logout {
 }
 
 /// Asks the person at the terminal.
-pub(super) fn ask(question: &str, read: fn() -> std::io::Result<String>) -> Result<String> {
+pub(in crate::cli) fn ask(question: &str, read: fn() -> std::io::Result<String>) -> Result<String> {
     let fail = || Failure::new(Kind::Usage, "log in");
     if !std::io::stdin().is_terminal() {
         return Err(fail()
@@ -127,7 +108,7 @@ pub(super) fn ask(question: &str, read: fn() -> std::io::Result<String>) -> Resu
 }
 
 /// The whole of standard input without the last line's end.
-pub(super) fn from_stdin() -> Result<String> {
+pub(in crate::cli) fn from_stdin() -> Result<String> {
     let mut text = String::new();
     let fail = |e| Failure::new(Kind::Input, "read the password from standard input").caused_by(&e);
     std::io::stdin().take(LONGEST).read_to_string(&mut text).map_err(fail)?;

@@ -64,7 +64,7 @@ impl Layers {
     }
 
     /// Numbers of the layers, the highest first.
-    fn from_the_top(&self) -> impl Iterator<Item = usize> + use<> {
+    fn top_down(&self) -> impl Iterator<Item = usize> + use<> {
         (0..self.parts.len()).rev()
     }
 
@@ -194,7 +194,7 @@ fn missing(image: &Image, place: &str) -> Failure {
 fn listing(layers: &Layers) -> Result<Listing, Failure> {
     let mut merged = TopDown::default();
     let mut listing = Listing::new();
-    for layer in layers.from_the_top() {
+    for layer in layers.top_down() {
         let mut archive = layers.open(layer)?;
         while let Some(entry) = archive.next_entry().map_err(broken)? {
             if merged.entry(&entry) == Sight::Visible {
@@ -331,7 +331,7 @@ pub async fn export(
 /// If a layer cannot be read, or `out` fails.
 pub fn flatten<W: Write>(layers: &Layers, out: W) -> Result<W, Failure> {
     let mut flat = Flat { merged: TopDown::default(), waiting: BTreeMap::new(), out: Writer::new(out) };
-    for at in layers.from_the_top() {
+    for at in layers.top_down() {
         flat.layer(layers.open(at)?)?;
         if !flat.waiting.is_empty() {
             flat.hidden_content(layers.open(at)?)?;

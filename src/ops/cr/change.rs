@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -282,7 +282,7 @@ impl Work<'_> {
 }
 
 /// An archive as a layer: kept as it is if it is compressed, else compressed.
-fn archived(store: &Store, path: &PathBuf, limit: u64) -> Result<NewLayer, Failure> {
+fn archived(store: &Store, path: &Path, limit: u64) -> Result<NewLayer, Failure> {
     let fail = |e: io::Error| unwrapped(e).while_doing(format!("read the layer {}", path.display()));
     let mut tar = decompress(fs::open_regular(path)?).map_err(fail)?;
     if tar.kind() == crate::oci::compress::Kind::Plain {
@@ -308,7 +308,7 @@ fn stored(store: &Store, layer: &Layer) -> NewLayer {
     }
 }
 
-fn reading(path: &PathBuf) -> String {
+fn reading(path: &Path) -> String {
     format!("read the layer {}", path.display())
 }
 

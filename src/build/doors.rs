@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::base::DiffId;
 use crate::build::Error;
+use crate::build::transfer::Departures;
 use crate::content::Store;
 use crate::registry::{Client, ClientOptions};
 use crate::sandbox::Sandbox;
@@ -38,6 +39,7 @@ struct Inner {
     cache_mounts: Lazy<CacheMounts>,
     registry: OnceLock<Client>,
     unpacking: SingleFlight<DiffId, ()>,
+    departures: Departures,
 }
 
 impl Doors {
@@ -53,6 +55,7 @@ impl Doors {
             cache_mounts: Lazy::default(),
             registry: OnceLock::new(),
             unpacking: SingleFlight::default(),
+            departures: Departures::default(),
         }))
     }
 
@@ -69,6 +72,7 @@ impl Doors {
             cache_mounts: Lazy::default(),
             registry: OnceLock::from(self.registry().clone()),
             unpacking: SingleFlight::default(),
+            departures: Departures::default(),
         }))
     }
 
@@ -120,6 +124,11 @@ impl Doors {
     /// One unpacking per layer, shared by all steps that wait for it.
     pub fn unpacking(&self) -> &SingleFlight<DiffId, ()> {
         &self.0.unpacking
+    }
+
+    /// Layers that are being compressed, for all who want them so.
+    pub fn departures(&self) -> &Departures {
+        &self.0.departures
     }
 
     /// A folder of files for locks between processes.

@@ -117,6 +117,15 @@ impl Output {
         }
     }
 
+    /// How layers are compressed that leave with it, if they are.
+    pub fn compresses(&self) -> Option<Compression> {
+        let form = match self {
+            Self::Image { push: None, form } if !form.force_compression => None,
+            _ => self.form(),
+        };
+        form.map(|form| form.compression).filter(|compression| *compression != Compression::None)
+    }
+
     /// Whether it cannot be made without the blobs of the base image at hand.
     pub fn needs_base(&self) -> bool {
         match self {

@@ -100,6 +100,8 @@ pub async fn run(cx: &Context, doors: &Doors, request: Request) -> Result<Built,
     let trimmed = trim_cache_mounts(cx, &world).await;
     // What was finished is of use to others also if the build failed.
     let shared = world.cache.exports.finish(cx).await;
+    // Layers that nobody asked for in the end, because the build failed or somebody else had made them too.
+    doors.departures().stop().await;
     let mut built = built?;
     kept.and(trimmed).and(shared)?;
     built.warnings = warnings;

@@ -1,4 +1,4 @@
-//! Reading a blob while it is still being received.
+//! Reading a blob while it is still being received, or made.
 
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
@@ -56,7 +56,26 @@ impl Beacon {
 
     /// A follower that reads `file` from its beginning.
     pub fn follow(&self, file: File) -> Follower {
-        Follower { file, progress: Arc::clone(&self.0), position: 0 }
+        self.trail(file).follow(0)
+    }
+
+    /// What leads any number of followers through `file`.
+    pub fn trail(&self, file: File) -> Trail {
+        Trail { file: Arc::new(file), progress: Arc::clone(&self.0) }
+    }
+}
+
+/// Where a blob can be read while it is being written, as often as need be.
+#[derive(Clone, Debug)]
+pub struct Trail {
+    file: Arc<File>,
+    progress: Arc<Progress>,
+}
+
+impl Trail {
+    /// The bytes from `position` on, each as soon as it is there; an error if the blob is given up before its end.
+    pub fn follow(&self, position: u64) -> Follower {
+        Follower { file: Arc::clone(&self.file), progress: Arc::clone(&self.progress), position }
     }
 }
 
@@ -69,7 +88,7 @@ impl Drop for Beacon {
 /// The bytes of a blob that is being received, each as soon as it is there. They are not verified yet.
 #[derive(Debug)]
 pub struct Follower {
-    file: File,
+    file: Arc<File>,
     progress: Arc<Progress>,
     position: u64,
 }
@@ -93,7 +112,7 @@ impl Follower {
 }
 
 fn lost() -> io::Error {
-    io::Error::other("the download that was being read began again")
+    io::Error::other("what was being read is not written to its end")
 }
 
 impl Read for Follower {

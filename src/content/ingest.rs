@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::base::{Algorithm, BlobDigest, Digest, Hasher};
+use crate::base::{Algorithm, BlobDigest, DiffId, Digest, Hasher};
 use crate::content::follow::Beacon;
-use crate::content::{Error, Follower, Store, disk};
+use crate::content::{Error, Follower, Store, Trail, disk};
 use crate::host::fs::{File, OpenOptions};
 use crate::host::{self, fs, random};
 use crate::oci::compress::{Compression, Layer, LayerWriter};
@@ -63,8 +63,11 @@ impl Store {
     /// [`Error::ReadOnly`], [`Error::DiskFull`], and those of the file system.
     pub fn layer_writer(&self, compression: Compression) -> Result<LayerIngest, Error> {
         let file = self.temporary("layer")?;
-        let writer = LayerWriter::new(file, compression).map_err(Error::from_stream)?;
-        Ok(LayerIngest { writer })
+        let progress = Beacon::default();
+        let trail = progress.trail(file.file.try_clone().map_err(file.fail("reopen"))?);
+        let told = Told { file, progress, position: 0 };
+        let writer = LayerWriter::new(told, compression).map_err(Error::from_stream)?;
+        Ok(LayerIngest { writer, trail })
     }
 
     /// Begins or resumes the download of a blob. What an earlier attempt left is read again and counted in
@@ -216,16 +219,64 @@ impl Write for BlobWriter {
 
 /// Takes a layer's tar and stores its blob, compressed or not, in one pass.
 pub struct LayerIngest {
-    writer: LayerWriter<Partial>,
+    writer: LayerWriter<Told>,
+    trail: Trail,
+}
+
+/// A file that others read while it is written.
+struct Told {
+    file: Partial,
+    progress: Beacon,
+    position: u64,
+}
+
+impl Write for Told {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let n = self.file.write(buf)?;
+        self.position += n as u64;
+        self.progress.reach(self.position);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl LayerIngest {
+    /// Where the blob can be read while it is written, before it is known to become one. Who reads it gets an error
+    /// instead of an end if it does not.
+    pub fn trail(&self) -> Trail {
+        self.trail.clone()
+    }
+
     /// Publishes the blob and records which layer it is.
     ///
     /// # Errors
     /// [`Error::DiskFull`] and those of the file system.
     pub fn commit(self) -> Result<Layer, Error> {
-        let (file, layer) = self.writer.finish().map_err(Error::from_stream)?;
+        self.commit_if(|_| Ok(()))
+    }
+
+    /// As [`LayerIngest::commit`], if what was written is the layer `expected`.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if it is another; then nothing stays.
+    pub fn commit_as(self, expected: &DiffId) -> Result<Layer, Error> {
+        self.commit_if(|layer| {
+            if layer.diff_id() == expected {
+                return Ok(());
+            }
+            let reason = format!("its content has the digest {}", layer.diff_id());
+            Err(Error::damaged(format!("layer {expected}"), reason))
+        })
+    }
+
+    fn commit_if(self, is_right: impl FnOnce(&Layer) -> Result<(), Error>) -> Result<Layer, Error> {
+        let (Told { file, progress, .. }, layer) = self.writer.finish().map_err(Error::from_stream)?;
+        is_right(&layer)?;
+        // Who follows has what there is to have, while the file is being made durable.
+        progress.complete();
         let store = file.store.clone();
         file.publish(layer.digest())?;
         store.record_layer(layer.diff_id(), &(&layer).into())?;

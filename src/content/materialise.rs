@@ -128,12 +128,7 @@ impl Store {
             }
             None => return Err(Error::NotFound { digest: diff_id.clone().into() }),
         }
-        let layer = writer.commit()?;
-        if layer.diff_id() != diff_id {
-            let reason = format!("its content has the digest {}", layer.diff_id());
-            return Err(Error::damaged(format!("layer {diff_id}"), reason));
-        }
-        Ok(layer.descriptor())
+        Ok(writer.commit_as(diff_id)?.descriptor())
     }
 }
 

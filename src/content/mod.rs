@@ -44,7 +44,7 @@ pub use blob::Blob;
 pub use check::{CheckOptions, CheckReport, Problem};
 pub use error::Error;
 pub use export::Export;
-pub use follow::{Fate, Follower};
+pub use follow::{Fate, Follower, Trail};
 pub use images::Image;
 pub use ingest::{BlobWriter, Ingest, LayerIngest};
 pub use layers::LayerBlob;

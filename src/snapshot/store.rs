@@ -239,19 +239,36 @@ impl Snapshots {
     /// [`Error::NotRemade`] if the layer came from an archive (then its blob is the source), or if the directory was
     /// changed by somebody; [`Error::Missing`]; [`Error::Host`] if writing fails.
     pub fn write_tar(&self, layer: &DiffId, out: impl Write) -> Result<u64> {
-        let Some(info) = self.info(layer)? else { return Err(Error::Missing { layer: layer.clone() }) };
-        let Origin::Committed { source_date_epoch } = info.origin else {
-            let reason = "it was unpacked from one, whose blob is to be used".into();
-            return Err(Error::NotRemade { layer: layer.clone(), reason });
-        };
         let _hold = self.hold(std::slice::from_ref(layer));
-        let root = !info.implicit_paths().any(|path| path.as_os_str().is_empty());
-        let written = diff::remake(&self.tree(layer), root, source_date_epoch, out)?;
+        let (root, epoch) = self.recipe(layer)?;
+        let written = diff::remake(&self.tree(layer), root, epoch, out)?;
         if written.diff_id != *layer {
             let reason = format!("its directory was changed and now gives {}", written.diff_id);
             return Err(Error::NotRemade { layer: layer.clone(), reason });
         }
         Ok(written.size)
+    }
+
+    /// As [`Snapshots::write_tar`], for an `out` that hashes what it is given: whether that is the layer's archive, and
+    /// not one of a directory that somebody changed, is for the caller to find out.
+    ///
+    /// # Errors
+    /// As [`Snapshots::write_tar`].
+    pub fn write_tar_unhashed(&self, layer: &DiffId, out: impl Write) -> Result<()> {
+        let _hold = self.hold(std::slice::from_ref(layer));
+        let (root, epoch) = self.recipe(layer)?;
+        diff::remake_unhashed(&self.tree(layer), root, epoch, out)
+    }
+
+    /// How the archive of a committed layer is made again: whether its root is an entry, and the latest time in it.
+    fn recipe(&self, layer: &DiffId) -> Result<(bool, Option<i64>)> {
+        let Some(info) = self.info(layer)? else { return Err(Error::Missing { layer: layer.clone() }) };
+        let Origin::Committed { source_date_epoch } = info.origin else {
+            let reason = "it was unpacked from one, whose blob is to be used".into();
+            return Err(Error::NotRemade { layer: layer.clone(), reason });
+        };
+        let root = !info.implicit_paths().any(|path| path.as_os_str().is_empty());
+        Ok((root, source_date_epoch))
     }
 
     /// Whether the archive of the layer can be made again. One that was unpacked, but was written by this program

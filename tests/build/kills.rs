@@ -3,6 +3,7 @@
 //!
 //! Two hundred kills, or as many as `LAP_KILLS` says.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant, SystemTime};
@@ -142,7 +143,7 @@ fn no_strays(lab: &Lab) {
 #[test]
 fn killed_at_any_moment() {
     let everybody = everybody();
-    let each = kills().div_ceil(everybody.len() * 5);
+    let each = kills().div_ceil(everybody.len() * 6);
     for who in everybody {
         let lab = Lab::new(who);
         let registry = Registry::start(&lab);
@@ -151,6 +152,12 @@ fn killed_at_any_moment() {
                     RUN [\"/bin/busybox\", \"sh\", \"-c\", \"/bin/busybox cp /data /copy.$N; /bin/busybox sleep 0.02\"]\n\
                     RUN [\"/bin/busybox\", \"rm\", \"/data\"]\n";
         std::fs::write(context.join("Dockerfile"), text).unwrap();
+        // What this one makes is compressed for a while, and sent meanwhile.
+        let large = lab.busybox_context("large", &[]);
+        let text = "FROM scratch\nARG N\nCOPY busybox /bin/busybox\n\
+                    RUN [\"/bin/busybox\", \"sh\", \"-c\", \"/bin/busybox yes $N | /bin/busybox head -c 40000000 > /large\"]\n\
+                    RUN [\"/bin/busybox\", \"sleep\", \"0.02\"]\n";
+        std::fs::write(large.join("Dockerfile"), text).unwrap();
         let name = |n: usize| format!("{}/kill:{n}", registry.address);
         let build = |n: usize| {
             words(&["image", "build", "--no-cache", "-t", &name(n), "--build-arg", &format!("N={n}"), "c"])
@@ -158,6 +165,10 @@ fn killed_at_any_moment() {
         let cached = |n: usize| {
             let output = "type=oci,dest=out/export.tar";
             words(&["image", "build", "-t", &name(n), "--build-arg", &format!("N={n}"), "-o", output, "c"])
+        };
+        let whole_way = |n: usize| {
+            let (name, argument) = (format!("{}/way-{n}/x:1", registry.address), format!("N=way-{n}"));
+            words(&["image", "build", "-t", &name, "--push", "--build-arg", &argument, "large"])
         };
         let save = |_: usize| words(&["image", "save", "-o", "out/saved.tar", &name(0)]);
         let push =
@@ -179,6 +190,8 @@ fn killed_at_any_moment() {
         round(&lab, &cached, &|_| {});
         round(&lab, &save, &|_| {});
         round(&lab, &push, &|_| {});
+        // Layers are compressed while later steps run, and sent while they are compressed.
+        round(&lab, &whole_way, &|_| {});
         // Everything that was pushed came whole, or not at all.
         let pushed = format!("{}/pushed-{each}/x:1", registry.address);
         let pull = |_: usize| words(&["image", "pull", &pushed]);
@@ -210,13 +223,18 @@ fn stopped_with_a_signal_it_ends_at_once_and_keeps_what_is_finished() {
         let text = "FROM scratch\nCOPY busybox /bin/busybox\nRUN [\"/bin/busybox\", \"true\"]\n\
                     RUN [\"/bin/busybox\", \"sleep\", \"600\"]\n";
         std::fs::write(context.join("Dockerfile"), text).unwrap();
-        let child = lab.command(&["image", "build", "c"]).stderr(Stdio::piped()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(1500));
+        let mut child = lab.command(&["image", "build", "c"]).stderr(Stdio::piped()).spawn().unwrap();
+        // What the plain view says first of the step that sleeps, when the others are done.
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.contains("\"600\"")), "the step never began");
+        let rest = std::thread::spawn(move || lines.count());
         let pid = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         let begun = Instant::now();
         let output = child.wait_with_output().unwrap();
-        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+        // It would sleep for ten minutes.
+        assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+        rest.join().unwrap();
         assert_eq!(output.status.code(), Some(130));
         no_strays(&lab);
         std::fs::write(context.join("Dockerfile"), text.replace("\"sleep\", \"600\"", "\"true\"")).unwrap();

@@ -22,6 +22,7 @@ mod image_run;
 mod images;
 mod kills;
 mod lab;
+mod leaving;
 mod mounts;
 mod onbuild;
 mod outputs;

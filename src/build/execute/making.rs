@@ -8,8 +8,9 @@ use crate::build::execute::reading::{self, Ready};
 use crate::build::execute::{Tree, World, caching, copying, running, unpacked_tree, with_world};
 use crate::build::keys::{KeyInputs, ParentIdentity, Recipe, SourceIdentity, step_key};
 use crate::build::step::{Action, From, Read, Step, StepIndex};
+use crate::build::transfer::Departing;
 use crate::build::why::{self, Ended};
-use crate::build::{Error, blocking};
+use crate::build::{Error, Output, blocking};
 use crate::host::lock::{FileLock, Sharing};
 use crate::report::{Context, Outcome, Task, TaskKind};
 use crate::snapshot::copy as trees;
@@ -106,8 +107,23 @@ async fn adopt_or_make(
         made = parent.with(own.clone());
     }
     let tree = publish(world, index, key, made).await?;
+    depart(cx, world, index, &tree);
     share(cx, world, index, key, &tree);
     Ok((tree, Outcome::Done))
+}
+
+/// Begins to compress what the step made, if it is to leave the machine with the image.
+fn depart(cx: &Context, world: &World, index: StepIndex, tree: &Tree) {
+    let Some(own) = tree.layers.last().filter(|_| world.is_of_target(index)) else { return };
+    for compression in world.request.outputs.iter().filter_map(Output::compresses) {
+        let job = Departing {
+            title: world.steps[index.0].name.clone(),
+            layer: own.diff_id.clone(),
+            tar: own.diff_id.clone().into(),
+            compression,
+        };
+        world.doors.departures().begin(cx, &world.doors, job);
+    }
 }
 
 /// The result that somebody else knows under the content key.

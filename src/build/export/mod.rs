@@ -13,7 +13,7 @@ use crate::base::{Failure, Reference};
 use crate::build::execute::World;
 use crate::build::export::archive::Archive;
 use crate::build::output::{Form, Push};
-use crate::build::transfer::{PushRequest, push};
+use crate::build::transfer::{PushRequest, compress_all, push};
 use crate::build::{Built, Error, ExportedOutput, Output, blocking};
 use crate::oci::archive::Format;
 use crate::report::{Context, Outcome, TaskKind};
@@ -146,6 +146,9 @@ async fn write(
         tar,
         form: form.clone(),
     };
+    if let Output::Oci { form, .. } | Output::Docker { form, .. } = output {
+        compress_all(cx, &world.doors, &built.manifest.manifest_digest(), form.compression).await?;
+    }
     match output {
         Output::Oci { destination, tar, form } => {
             let archive = archive(destination, form, Format::Oci, *tar);

@@ -5,12 +5,17 @@
 
 use crate::base::{BlobDigest, DiffId, ManifestDigest, Reference};
 use crate::build::transfer::LayerSource;
+use crate::build::transfer::departing::{Departing, known_blob};
 use crate::build::{Doors, Error, blocking};
-use crate::content::LayerBlob;
+use crate::content::Trail;
 use crate::oci::compress::{Compression, Kind};
 use crate::oci::{AnyManifest, CONFIG_LIMIT, Descriptor, ImageConfig, MANIFEST_LIMIT, Manifest, media};
-use crate::registry::{BlobRequest, BlobSource, Pushed};
+use crate::registry::{self, BlobRequest, BlobSource, Pushed};
 use crate::report::{Context, Outcome, TaskKind};
+
+/// Layers whose tars are at least this long are sent while they are being compressed. Smaller ones are compressed in no
+/// time, and sent only if the registry lacks them.
+const GROWING: u64 = 32 << 20;
 
 /// What to push.
 #[derive(Clone, Debug)]
@@ -200,13 +205,24 @@ pub async fn push_layer(
         return Ok(PushedLayer { descriptor: leaving.descriptor.clone(), how });
     }
     let client = doors.registry();
-    if let Some(known) = known_blob(doors, leaving)? {
+    if let Some(known) = known_blob(doors, leaving.layer, leaving.compression)? {
         let digest = &known.descriptor.digest;
         if client.blob_exists(cx, target, digest).await?.is_some() {
             return Ok(PushedLayer { descriptor: leaving.typed(known.descriptor), how: Pushed::Existed });
         }
     }
-    let descriptor = leaving.typed(compressed(cx, doors, leaving).await?);
+    let job = Departing {
+        title: leaving.title.clone(),
+        layer: leaving.layer.clone(),
+        tar: leaving.descriptor.digest.clone(),
+        compression: leaving.compression,
+    };
+    if leaving.descriptor.size >= GROWING
+        && let Some(made) = push_growing(cx, doors, target, (&leaving.title, &job)).await?
+    {
+        return Ok(PushedLayer { descriptor: leaving.typed(made), how: Pushed::Uploaded });
+    }
+    let descriptor = leaving.typed(doors.departures().made(cx, doors, &job).await?);
     let blob = Leaves { title: &leaving.title, descriptor: &descriptor };
     let how = push_stored(cx, doors, target, &blob, None).await?;
     Ok(PushedLayer { descriptor, how })
@@ -216,54 +232,76 @@ fn is_uncompressed(descriptor: &Descriptor) -> bool {
     matches!(descriptor.media_type.as_str(), media::OCI_LAYER | media::DOCKER_LAYER)
 }
 
-fn known_blob(doors: &Doors, leaving: &Leaving<'_>) -> Result<Option<LayerBlob>, Error> {
-    let blobs = doors.store().layer_blobs(leaving.layer)?;
-    let wanted = leaving.compression.compressor();
-    Ok(blobs.into_iter().find(|blob| blob.compressor == wanted))
+/// Compresses all layers of an image that are to leave compressed, several at once.
+///
+/// # Errors
+/// If one cannot be had, or a blob not be written.
+pub async fn compress_all(
+    cx: &Context,
+    doors: &Doors,
+    image: &ManifestDigest,
+    compression: Compression,
+) -> Result<(), Error> {
+    if compression == Compression::None {
+        return Ok(());
+    }
+    let (store, image) = (doors.store().clone(), image.clone());
+    let (manifest, config) = blocking(move || read(&store, &image)).await?;
+    let snapshots = doors.snapshots()?;
+    let layers = manifest.layers.iter().zip(config.layers()).enumerate();
+    let layers = layers.filter(|(_, (descriptor, layer))| {
+        is_uncompressed(descriptor) && (doors.store().has(&descriptor.digest) || snapshots.contains(layer))
+    });
+    let made = layers.map(|(index, (descriptor, layer))| {
+        let (tar, layer) = (descriptor.digest.clone(), layer.clone());
+        let job = Departing { title: title(&config, index), layer, tar, compression };
+        async move { doors.departures().made(cx, doors, &job).await }
+    });
+    futures_util::future::try_join_all(made).await.map(drop)
 }
 
-/// The blob of a layer in the asked compression; made if the store does not have it.
-async fn compressed(cx: &Context, doors: &Doors, leaving: &Leaving<'_>) -> Result<Descriptor, Error> {
-    if let Some(known) = known_blob(doors, leaving)?
-        && doors.store().has(&known.descriptor.digest)
-    {
-        return Ok(known.descriptor);
-    }
-    let task = cx.report.task(TaskKind::Export, format!("compressing {}", leaving.title));
-    let made = blocking(compressing(doors.clone(), leaving)).await;
-    match &made {
-        Ok(descriptor) => task.finish(Outcome::Done, Some(format!("{} bytes", descriptor.size))),
-        Err(e) => task.finish(Outcome::Failed(e.to_string()), None),
-    }
-    made
-}
-
-fn compressing(
-    doors: Doors,
-    leaving: &Leaving<'_>,
-) -> impl FnOnce() -> Result<Descriptor, Error> + Send + 'static {
-    let (layer, compression) = (leaving.layer.clone(), leaving.compression);
-    let blob = leaving.descriptor.digest.clone();
-    move || {
-        let store = doors.store();
-        let mut writer = store.layer_writer(compression)?;
-        if store.has(&blob) {
-            let mut tar = store.open_blob(&blob)?;
-            std::io::copy(&mut tar, &mut writer).map_err(|e| io_error(&layer, e))?;
-        } else {
-            doors.snapshots()?.write_tar(&layer, &mut writer)?;
+/// Sends a layer while it is being compressed. `None` if it cannot be sent in this way: then it is sent as a whole, when
+/// it is there.
+async fn push_growing(
+    cx: &Context,
+    doors: &Doors,
+    target: &Reference,
+    (title, job): (&str, &Departing),
+) -> Result<Option<Descriptor>, Error> {
+    let Some(trail) = doors.departures().begin(cx, doors, job.clone()).trail().await else { return Ok(None) };
+    let task = cx.report.task(TaskKind::Transfer, format!("pushing {title}"));
+    let sent = doors.registry().push_stream(cx, target, &Growing(trail), Some(&task)).await;
+    match sent {
+        Ok((digest, _)) => {
+            let made = doors.departures().made(cx, doors, job).await?;
+            task.finish(Outcome::Done, None);
+            // Only what was sent to its end has the digest of what was made.
+            Ok((made.digest == digest).then_some(made))
         }
-        let made = writer.commit()?;
-        if *made.diff_id() != layer {
-            return Err(Error::input(format!("layer {layer} was changed on disk"))
-                .hint("`lap image check --repair` removes what is damaged; build the image again after it"));
+        // What broke may be the compressor, which knows why; else a registry that wants blobs in one piece gets that.
+        Err(
+            registry::Error::Local(_)
+            | registry::Error::Refused(_)
+            | registry::Error::Unsupported(_)
+            | registry::Error::Corrupt(_),
+        ) => {
+            task.finish(Outcome::Done, Some("not as it is being made".into()));
+            Ok(None)
         }
-        Ok(made.descriptor())
+        Err(error) => {
+            task.finish(Outcome::Failed(error.to_string()), None);
+            Err(error.into())
+        }
     }
 }
 
-fn io_error(layer: &DiffId, error: std::io::Error) -> Error {
-    crate::host::Error::new("compress layer", layer.to_string(), error).into()
+/// A blob that is being made.
+struct Growing(Trail);
+
+impl BlobSource for Growing {
+    fn open(&self, offset: u64) -> std::io::Result<Box<dyn std::io::Read + Send>> {
+        Ok(Box::new(self.0.follow(offset)))
+    }
 }
 
 async fn push_stored(

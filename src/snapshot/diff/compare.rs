@@ -10,6 +10,7 @@ use rustix::fs::FileType;
 
 use super::Written;
 use super::emit::{Emitter, Seen, differs, directory_changed};
+use crate::base::Sha256Writer;
 use crate::snapshot::folder::{Folder, Node, os};
 use crate::snapshot::{Error, Result};
 
@@ -28,7 +29,7 @@ pub(crate) fn compare(
     let (a, b) = (open(new)?, open(old)?);
     let look = |folder: &Folder| folder.node().map_err(|e| Error::system("look at", new, e));
     let (x, y) = (look(&a)?, look(&b)?);
-    let mut emitter = Emitter::new(out, epoch, new);
+    let mut emitter = Emitter::new(Sha256Writer::new(out), epoch, new);
     if (x.mode, x.uid, x.gid) != (y.mode, y.uid, y.gid) {
         emitter.root(&a)?;
     }

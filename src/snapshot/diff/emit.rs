@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
-use super::{Archive, Written};
+use super::Written;
 use crate::base::{DiffId, Sha256Writer};
 use crate::oci::layer::{self, Entry, Kind, Writer};
 use crate::snapshot::attributes::{self, CAPABILITY};
@@ -29,7 +29,7 @@ pub(super) struct Seen<'a> {
 
 /// Writes entries; directories only when something in them, or they themselves, changed.
 pub(super) struct Emitter<W: Write> {
-    archive: Archive<W>,
+    archive: Writer<W>,
     epoch: Option<i64>,
     entries: u64,
     root: bool,
@@ -45,7 +45,7 @@ impl<W: Write> Emitter<W> {
     /// An emitter of an archive into `out`, for the tree at `tree`.
     pub fn new(out: W, epoch: Option<i64>, tree: &Path) -> Self {
         Self {
-            archive: Writer::new(Sha256Writer::new(out)),
+            archive: Writer::new(out),
             epoch,
             entries: 0,
             root: false,
@@ -189,16 +189,24 @@ impl<W: Write> Emitter<W> {
         Ok(entry)
     }
 
-    /// Ends the archive.
-    pub fn finish(self) -> Result<Written> {
-        let written = |source| unstorable(b"", source);
-        let (mut out, digest, size) = self.archive.finish().map_err(written)?.finish();
+    /// Ends an archive whose digest somebody else takes.
+    pub fn end(self) -> Result<W> {
+        let mut out = self.archive.finish().map_err(|source| unstorable(b"", source))?;
         out.flush().map_err(|e| Error::system("write the archive of", &self.tree, e))?;
-        Ok(Written { diff_id: DiffId::new(digest), size, entries: self.entries, root: self.root })
+        Ok(out)
     }
 }
 
-fn append<W: Write>(archive: &mut Archive<W>, entry: &Entry, content: impl io::Read) -> Result<()> {
+impl<W: Write> Emitter<Sha256Writer<W>> {
+    /// Ends the archive.
+    pub fn finish(self) -> Result<Written> {
+        let (entries, root) = (self.entries, self.root);
+        let (_, digest, size) = self.end()?.finish();
+        Ok(Written { diff_id: DiffId::new(digest), size, entries, root })
+    }
+}
+
+fn append<W: Write>(archive: &mut Writer<W>, entry: &Entry, content: impl io::Read) -> Result<()> {
     archive.append(entry, content).map_err(|source| unstorable(&entry.path, source))
 }
 

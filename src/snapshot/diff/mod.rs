@@ -20,7 +20,6 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::base::{DiffId, Sha256Writer};
-use crate::oci::layer::Writer;
 use crate::snapshot::folder::{Folder, os};
 use crate::snapshot::{Error, Result};
 
@@ -39,13 +38,22 @@ pub(super) struct Written {
 
 /// Writes the archive of a tree that is in layer form: everything in it, 0:0 devices as whiteouts.
 pub(super) fn remake(tree: &Path, root: bool, epoch: Option<i64>, out: impl Write) -> Result<Written> {
+    remade(tree, root, epoch, Sha256Writer::new(out))?.finish()
+}
+
+/// As [`remake`], for an `out` that takes the digest itself.
+pub(super) fn remake_unhashed(tree: &Path, root: bool, epoch: Option<i64>, out: impl Write) -> Result<()> {
+    remade(tree, root, epoch, out)?.end().map(drop)
+}
+
+fn remade<W: Write>(tree: &Path, root: bool, epoch: Option<i64>, out: W) -> Result<emit::Emitter<W>> {
     let folder = Folder::at(tree).map_err(|e| Error::system("open directory", tree, e))?;
     let mut emitter = emit::Emitter::new(out, epoch, tree);
     if root {
         emitter.root(&folder)?;
     }
     remake_folder(&mut emitter, &folder, &mut Vec::new())?;
-    emitter.finish()
+    Ok(emitter)
 }
 
 fn remake_folder<W: Write>(
@@ -72,5 +80,3 @@ fn remake_folder<W: Write>(
     }
     Ok(())
 }
-
-type Archive<W> = Writer<Sha256Writer<W>>;

@@ -14,6 +14,7 @@ use rustix::fs::FileType;
 
 use super::Written;
 use super::emit::{Emitter, Seen, differs, directory_changed};
+use crate::base::Sha256Writer;
 use crate::snapshot::attributes::CAPABILITY;
 use crate::snapshot::folder::{Folder, Node, os};
 use crate::snapshot::{Error, Result};
@@ -22,7 +23,7 @@ use crate::snapshot::{Error, Result};
 pub(crate) fn normalise(upper: &Path, lower: &Path, epoch: Option<i64>, out: impl Write) -> Result<Written> {
     let open = |path| Folder::at(path).map_err(|e| Error::system("open directory", path, e));
     let (new, old) = (open(upper)?, open(lower)?);
-    let mut emitter = Emitter::new(out, epoch, upper);
+    let mut emitter = Emitter::new(Sha256Writer::new(out), epoch, upper);
     let look = |folder: &Folder| folder.node().map_err(|e| Error::system("look at", upper, e));
     let (a, b) = (look(&new)?, look(&old)?);
     if (a.mode, a.uid, a.gid) != (b.mode, b.uid, b.gid) {

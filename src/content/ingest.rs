@@ -439,6 +439,26 @@ mod tests {
     }
 
     #[test]
+    fn a_layer_is_read_while_it_is_written() {
+        let (_dir, store) = store();
+        let mut writer = store.layer_writer(Compression::None).unwrap();
+        let trail = writer.trail();
+        writer.write_all(b"tar").unwrap();
+        let mut first = [0; 3];
+        trail.follow(0).read_exact(&mut first).unwrap();
+        let layer = writer.commit_as(&DiffId::of(b"tar")).unwrap();
+        let mut rest = Vec::new();
+        trail.follow(1).read_to_end(&mut rest).unwrap();
+        assert_eq!((&first[..], rest.as_slice(), store.has(layer.digest())), (&b"tar"[..], &b"ar"[..], true));
+        let mut other = store.layer_writer(Compression::None).unwrap();
+        let trail = other.trail();
+        other.write_all(b"other").unwrap();
+        assert!(matches!(other.commit_as(&DiffId::of(b"tar")), Err(Error::Damaged { .. })));
+        assert!(trail.follow(0).read_to_end(&mut rest).is_err(), "there is no end of it");
+        assert_eq!((partials(&store), store.blobs().unwrap().len()), (0, 1));
+    }
+
+    #[test]
     fn wrong_bytes_never_become_a_blob() {
         let (_dir, store) = store();
         let digest = BlobDigest::of(b"right");

@@ -67,9 +67,8 @@ fn answer(client: TcpStream, behind: &str, (log, takes_pieces): (&Mutex<Vec<Stri
     let mut client = client;
     if line.starts_with("PATCH ") && !takes_pieces {
         let _ = std::io::copy(&mut reader.take(length.unwrap_or(0)), &mut std::io::sink());
-        let _ = client.write_all(
-            b"HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-        );
+        let _ = client
+            .write_all(b"HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
         return;
     }
     let mut server = TcpStream::connect(behind).unwrap();
@@ -109,7 +108,8 @@ fn a_large_layer_is_sent_while_it_is_compressed() {
             assert!(front.uploads("PATCH") > 0, "{name}: it is sent in pieces, or that is tried");
             assert_eq!(unfinished(&lab.store()), 0, "{name}");
             lab = lab.with_store(&format!("{name}-pulled"));
-            let from = lab.context("from", &[("Dockerfile", &format!("FROM {}/{name}:1\n", registry.address))]);
+            let from =
+                lab.context("from", &[("Dockerfile", &format!("FROM {}/{name}:1\n", registry.address))]);
             let output = format!("type=local,dest=out/{name}");
             lab.ok(&["image", "build", "-o", &output, from.to_str().unwrap()]);
             let mut arrived = Vec::new();
@@ -121,8 +121,9 @@ fn a_large_layer_is_sent_while_it_is_compressed() {
     }
 }
 
-/// Opens the gate that a step waits at: a file in the only cache mount of the store.
-fn open_gate(lab: &Lab) {
+/// Opens the gate that a step waits at: a file in a cache mount. Waits until the store has `mounts` of them: the step may
+/// not have come so far.
+fn open_gate(lab: &Lab, mounts: usize) {
     fn folders(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             if entry.path().is_dir() {
@@ -131,10 +132,14 @@ fn open_gate(lab: &Lab) {
             }
         }
     }
-    let mut found = Vec::new();
-    folders(&lab.store().join("cachemounts"), &mut found);
-    for folder in found.iter().filter(|folder| folder.ends_with("tree")) {
-        std::fs::write(folder.join("open"), "").unwrap();
+    loop {
+        let mut found = Vec::new();
+        folders(&lab.store().join("cachemounts"), &mut found);
+        found.retain(|folder| folder.ends_with("tree") && !folder.to_string_lossy().contains("scratch"));
+        if found.len() >= mounts {
+            return found.iter().for_each(|folder| std::fs::write(folder.join("open"), "").unwrap());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
     }
 }
 
@@ -144,7 +149,7 @@ fn compression_begins_while_later_steps_run() {
         let lab = Lab::new(who);
         let context = lab.busybox_context("c", &[]);
         std::fs::write(context.join("large"), noise(LARGE)).unwrap();
-        for (end, code) in [("true", 0), ("false", 1)] {
+        for (mounts, (end, code)) in (1..).zip([("true", 0), ("false", 1)]) {
             let text = format!(
                 "FROM scratch\nCOPY busybox /bin/busybox\nCOPY large /{end}\n\
                  RUN --mount=type=cache,id={end},target=/gate [\"/bin/busybox\", \"sh\", \"-c\", \
@@ -153,12 +158,13 @@ fn compression_begins_while_later_steps_run() {
             std::fs::write(context.join("Dockerfile"), text).unwrap();
             let output = format!("type=oci,dest=out/{end}.tar");
             let arguments = ["image", "build", "-o", &output, context.to_str().unwrap()];
-            let mut child = lab.command(&arguments).stderr(Stdio::piped()).spawn().unwrap();
+            let mut command = lab.command(&arguments);
+            let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
             // The step goes on only when compression has begun: were that to wait for the step, this would never end.
             let lines = BufReader::new(child.stderr.take().unwrap()).lines();
             for line in lines.map_while(Result::ok) {
                 if line.contains("compressing") && line.contains("COPY large") {
-                    open_gate(&lab);
+                    open_gate(&lab, mounts);
                 }
             }
             assert_eq!(child.wait().unwrap().code(), Some(code), "{end}");

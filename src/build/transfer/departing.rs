@@ -57,7 +57,7 @@ enum State {
     #[default]
     Waiting,
     Running(Trail),
-    Done(Descriptor),
+    Done(Box<Descriptor>),
     /// The error is for the first who asks.
     Failed(Arc<Mutex<Option<Error>>>),
 }
@@ -96,7 +96,7 @@ impl Departures {
                 compress(&cx, &doors, &job, (&stop, &running))
             });
             let end = match made.await {
-                Ok(descriptor) => State::Done(descriptor),
+                Ok(descriptor) => State::Done(Box::new(descriptor)),
                 Err(error) => State::Failed(Arc::new(Mutex::new(Some(error)))),
             };
             sender.send_replace(end);
@@ -111,7 +111,7 @@ impl Departures {
     pub async fn made(&self, cx: &Context, doors: &Doors, job: &Departing) -> Result<Descriptor, Error> {
         loop {
             match self.begin(cx, doors, job.clone()).end().await {
-                State::Done(descriptor) => return Ok(descriptor),
+                State::Done(descriptor) => return Ok(*descriptor),
                 State::Failed(error) => {
                     // Somebody else has been told of this failure; what becomes of another try is told here.
                     let Some(error) = locked(&error).take() else { continue };

@@ -181,6 +181,8 @@ pub enum SecretValue {
     File(PathBuf),
     /// In a variable of the environment.
     Env(String),
+    /// As it is written.
+    Given(String),
 }
 
 /// Names of variables that are given to RUN steps without being declared, in any letter case.

@@ -2,11 +2,13 @@
 //!
 //! One file per command; each has its clap `Args` and one `run`. Nothing below this folder knows clap.
 
+mod config;
 mod cr;
 mod doctor;
 mod helm;
 mod image;
 mod output;
+mod project;
 mod registry;
 mod session;
 mod why;
@@ -91,6 +93,9 @@ enum Command {
     /// Build, run and keep images
     #[command(subcommand)]
     Image(Box<image::ImageCommand>),
+    /// Show what werf.yaml means, or everything that is wrong with it
+    #[command(subcommand)]
+    Config(Box<config::ConfigCommand>),
     /// Look at, copy and change images in container registries; log in to them
     #[command(subcommand)]
     Cr(Box<cr::CrCommand>),
@@ -136,6 +141,7 @@ pub fn main() -> ExitCode {
 fn run(lap: Lap) -> Result {
     match lap.command {
         Command::Image(command) => command.run(&lap.global),
+        Command::Config(command) => command.run(&lap.global),
         Command::Cr(command) => command.run(&lap.global),
         Command::Registry(command) => command.run(&lap.global),
         Command::Helm(command) => command.run(&lap.global),

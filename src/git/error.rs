@@ -47,6 +47,16 @@ pub enum Error {
         /// Why it failed.
         reason: String,
     },
+    /// A repository that no project can be read from as it is.
+    #[error("read the repository of {}", place.display())]
+    Unusable {
+        /// Which.
+        place: std::path::PathBuf,
+        /// Why.
+        reason: String,
+        /// What can be done.
+        hint: String,
+    },
     /// Somebody asked to stop.
     #[error("stopped")]
     Cancelled,
@@ -90,6 +100,9 @@ impl From<Error> for Failure {
             }
             Error::WrongCommit { .. } | Error::Tree { .. } => Failure::new(Kind::Input, message),
             Error::Git { reason, .. } => Failure::new(Kind::Remote, message).because(reason),
+            Error::Unusable { reason, hint, .. } => {
+                Failure::new(Kind::Environment, message).because(reason).hint(hint)
+            }
             Error::Cancelled => Failure::new(Kind::Cancelled, message),
         }
     }

@@ -9,6 +9,9 @@
 //! - Over http and https we speak ourselves; over ssh through the program `ssh`, which knows the user's keys. A repository
 //!   in a folder (`file://` or a path) is opened where it is.
 //!
+//! [`WorkTree`] and [`Files`] are the user's own repository: the files of its commit, or of its disk as a commit of them
+//! would have them, read folder by folder without a checkout, and how the two differ.
+//!
 //! Names in a tree are made by strangers: one that leads out of its folder, or into `.git`, is refused.
 //!
 //! Not done: filters and line endings of `.gitattributes`, LFS.
@@ -17,12 +20,16 @@ mod checkout;
 mod error;
 mod export;
 mod fetch;
+mod files;
 mod submodules;
+mod worktree;
 
 pub use checkout::Submodule;
 pub use error::Error;
 pub use export::{ExportRequest, Exported, export};
 pub use fetch::{Located, Remote};
+pub use files::{Entry, EntryKind, Files, Id, Ignored};
+pub use worktree::{Head, OnDisk, State, WorkTree, lfs_pointer};
 
 use std::path::{Path, PathBuf};
 

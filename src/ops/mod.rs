@@ -20,6 +20,7 @@ pub mod image_tag;
 pub mod image_verify;
 pub mod leftovers;
 pub mod login;
+pub mod project;
 pub mod registry_serve;
 pub mod why;
 

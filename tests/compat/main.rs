@@ -6,6 +6,7 @@ mod charts;
 mod checks;
 mod dockerfile;
 mod evaluate;
+mod giterminism;
 mod helm;
 mod layers;
 mod project;

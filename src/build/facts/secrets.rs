@@ -38,6 +38,7 @@ pub fn read(cx: &Context, sources: &[SecretSource]) -> Result<Secrets, Error> {
                 Some(value) => value,
                 None => continue,
             },
+            SecretValue::Given(text) => text.clone().into_bytes(),
             SecretValue::File(path) => {
                 let length = fs::metadata(path)?.len();
                 if length > LARGEST {

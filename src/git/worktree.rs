@@ -245,7 +245,7 @@ impl WorkTree {
                     module
                 }
             };
-            if module.head.commit.parse() != Ok(index.id) {
+            if module.head.commit.parse().ok() != Some(index.id) {
                 return Ok(Some(State::Changed));
             }
             return module.state(&path[end + 1..], Some(committed)).map(Some);
@@ -260,7 +260,7 @@ impl WorkTree {
             return Ok(State::Same);
         }
         let module = Self::open(disk)?;
-        if module.head.commit.parse() != Ok(committed.id.0) {
+        if module.head.commit.parse().ok() != Some(committed.id.0) {
             return Ok(State::Changed);
         }
         for entry in module.index.entries() {

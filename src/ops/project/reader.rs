@@ -230,12 +230,7 @@ impl Reader {
         })
     }
 
-    fn walk_files(
-        &self,
-        path: &str,
-        glob: &Glob,
-        paths: &mut BTreeSet<String>,
-    ) -> Result<(), Refusal> {
+    fn walk_files(&self, path: &str, glob: &Glob, paths: &mut BTreeSet<String>) -> Result<(), Refusal> {
         for entry in self.files.list(self.in_repository(path).as_bytes())?.unwrap_or_default() {
             let Ok(name) = String::from_utf8(entry.name.clone()) else { continue };
             let below = join(path, &name);

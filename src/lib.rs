@@ -7,7 +7,7 @@
 //! | edge | [`cli`] [`ui`] |
 //! | use | [`ops`] |
 //! | engines | [`build`] |
-//! | services | [`registry`] [`content`] [`snapshot`] [`stages`] [`sandbox`] [`git`] |
+//! | services | [`registry`] [`content`] [`snapshot`] [`stages`] [`sandbox`] [`git`] [`sync`] |
 //! | models | [`oci`] [`chart`] [`project`] |
 //! | languages | [`yaml`] [`template`] [`dockerfile`] |
 //! | floor | [`report`] [`host`] [`schedule`] |
@@ -33,6 +33,7 @@ pub mod sandbox;
 pub mod schedule;
 pub mod snapshot;
 pub mod stages;
+pub mod sync;
 pub mod template;
 pub mod ui;
 pub mod yaml;

@@ -11,6 +11,7 @@ mod output;
 mod project;
 mod registry;
 mod session;
+mod synchronization;
 mod why;
 
 use std::io::Write as _;
@@ -102,6 +103,8 @@ enum Command {
     /// Serve a registry of your own
     #[command(subcommand)]
     Registry(registry::RegistryCommand),
+    /// Serve locks to builders that share a registry
+    Synchronization(synchronization::Synchronization),
     /// Render, check and pack charts as Helm does
     Helm(Box<helm::Helm>),
     /// Say which input made each step of the last build run
@@ -144,6 +147,7 @@ fn run(lap: Lap) -> Result {
         Command::Config(command) => command.run(&lap.global),
         Command::Cr(command) => command.run(&lap.global),
         Command::Registry(command) => command.run(&lap.global),
+        Command::Synchronization(command) => command.run(&lap.global),
         Command::Helm(command) => command.run(&lap.global),
         Command::Why(command) => command.run(&lap.global),
         Command::Doctor(command) => command.run(&lap.global),

@@ -22,6 +22,7 @@ pub mod leftovers;
 pub mod login;
 pub mod project;
 pub mod registry_serve;
+pub mod synchronization;
 pub mod why;
 
 #[cfg(test)]

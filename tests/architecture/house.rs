@@ -31,7 +31,7 @@ pub const ARROWS: [(&str, &str); 8] = [
 pub const DOORS: [(&str, &[&str]); 19] = [
     ("clap", &["cli"]),
     ("reqwest", &["registry", "chartrepo", "sync"]),
-    ("axum", &["registry"]),
+    ("axum", &["registry", "sync"]),
     ("kube", &["cluster"]),
     ("k8s_openapi", &["cluster"]),
     ("gix", &["git"]),

@@ -38,7 +38,9 @@ impl Synchronization {
     /// Runs the command.
     pub fn run(self, global: &Global) -> Result {
         let flag = |given: Option<bool>, name: &str| {
-            let words = || variable(name).map(|text| ["1", "true", "yes", "on"].contains(&text.to_lowercase().as_str()));
+            let words = || {
+                variable(name).map(|text| ["1", "true", "yes", "on"].contains(&text.to_lowercase().as_str()))
+            };
             given.or_else(words)
         };
         if flag(self.kubernetes, "KUBERNETES") == Some(true) || flag(self.local, "LOCAL") == Some(false) {
@@ -57,7 +59,10 @@ impl Synchronization {
 }
 
 fn variable(name: &str) -> Option<String> {
-    ["LAP", "WERF"].iter().find_map(|prefix| host::env::var(&format!("{prefix}_{name}"))).filter(|v| !v.is_empty())
+    ["LAP", "WERF"]
+        .iter()
+        .find_map(|prefix| host::env::var(&format!("{prefix}_{name}")))
+        .filter(|v| !v.is_empty())
 }
 
 fn address(host: Option<String>, port: Option<u16>) -> Result<SocketAddr> {
@@ -73,8 +78,10 @@ fn address(host: Option<String>, port: Option<u16>) -> Result<SocketAddr> {
     if host == "localhost" {
         return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
     }
-    let ip: IpAddr = host
-        .parse()
-        .map_err(|_| fail().because(format!("{host:?} is no IP address")).hint("give the address to listen on, or localhost"))?;
+    let ip: IpAddr = host.parse().map_err(|_| {
+        fail()
+            .because(format!("{host:?} is no IP address"))
+            .hint("give the address to listen on, or localhost")
+    })?;
     Ok(SocketAddr::new(ip, port))
 }

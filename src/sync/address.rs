@@ -38,10 +38,13 @@ impl FromStr for Address {
                  server (`lap synchronization`)",
             ));
         }
-        let unknown = "is no place for locks: write :local, or http://HOST:PORT or https://HOST:PORT of a lock server";
+        let unknown =
+            "is no place for locks: write :local, or http://HOST:PORT or https://HOST:PORT of a lock server";
         let url: Url = text.parse().map_err(|_| invalid(unknown))?;
         match (url.scheme(), url.has_host()) {
-            ("http" | "https", true) if url.query().is_none() && url.fragment().is_none() => Ok(Self::Server(url)),
+            ("http" | "https", true) if url.query().is_none() && url.fragment().is_none() => {
+                Ok(Self::Server(url))
+            }
             _ => Err(invalid(unknown)),
         }
     }

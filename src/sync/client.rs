@@ -156,12 +156,16 @@ impl LockServer {
         }
         let mut attempt = 1;
         loop {
-            let answer = cx.cancel.run_until_cancelled(self.once(&url, request)).await.ok_or(Error::Cancelled)?;
+            let answer =
+                cx.cancel.run_until_cancelled(self.once(&url, request)).await.ok_or(Error::Cancelled)?;
             match answer {
                 Err(Error::Unavailable { .. }) if attempt < self.options.attempts => {
                     attempt += 1;
-                    self.sleep(cx, self.options.pause.mul_f64(f64::from(attempt) / f64::from(self.options.attempts)))
-                        .await?;
+                    self.sleep(
+                        cx,
+                        self.options.pause.mul_f64(f64::from(attempt) / f64::from(self.options.attempts)),
+                    )
+                    .await?;
                 }
                 Ok(bytes) => {
                     return serde_json::from_slice(&bytes)

@@ -99,7 +99,8 @@ impl Record {
 
     /// Whether neither holder nor waiter is left.
     pub fn is_over(&self, now: i64) -> bool {
-        now > self.expire_at_timestamp && self.queue_members.values().all(|waiter| now > waiter.expire_at_timestamp)
+        now > self.expire_at_timestamp
+            && self.queue_members.values().all(|waiter| now > waiter.expire_at_timestamp)
     }
 
     fn wait(&mut self, wish: &Wish<'_>, now: i64) {
@@ -129,7 +130,8 @@ pub fn acquire(record: &mut Option<Record>, wish: &Wish<'_>, now: i64) -> Result
     };
     if now > known.expire_at_timestamp {
         known.forget_gone(now);
-        let next = known.queue_members.values().min_by_key(|w| (w.acquired_at_timestamp, w.acquirer_id.clone()));
+        let next =
+            known.queue_members.values().min_by_key(|w| (w.acquired_at_timestamp, w.acquirer_id.clone()));
         let is_next = next.is_none_or(|next| next.acquirer_id == wish.acquirer_id);
         // Who has no name cannot wait in the queue, and would wait for ever behind it.
         if is_next || wish.acquirer_id.is_empty() {
@@ -235,7 +237,11 @@ mod tests {
         assert_eq!(acquire(&mut record, &wish("c", "4", false), 102), Err(No::ShouldWait));
         release(&mut record, &one, 103).unwrap();
         assert_eq!(acquire(&mut record, &wish("c", "5", false), 103).unwrap().uuid, "5");
-        assert_eq!(acquire(&mut record, &wish("d", "6", true), 104), Err(No::ShouldWait), "it is not shared now");
+        assert_eq!(
+            acquire(&mut record, &wish("d", "6", true), 104),
+            Err(No::ShouldWait),
+            "it is not shared now"
+        );
     }
 
     #[test]

@@ -17,7 +17,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::record::{self, Record, Wish};
-use super::wire::{AcquireAnswer, AcquireRequest, Answer, HandleRequest, HealthAnswer, HealthRequest, NewClientAnswer};
+use super::wire::{
+    AcquireAnswer, AcquireRequest, Answer, HandleRequest, HealthAnswer, HealthRequest, NewClientAnswer,
+};
 use crate::base::Clock;
 use crate::host;
 use crate::sync::Error;
@@ -72,7 +74,8 @@ impl Server {
     pub async fn serve(self, cancel: CancellationToken) -> Result<(), Error> {
         use std::future::IntoFuture as _;
         let router = Router::new().fallback(answer).with_state(self.locks);
-        let serving = axum::serve(self.listener, router).with_graceful_shutdown(cancel.clone().cancelled_owned());
+        let serving =
+            axum::serve(self.listener, router).with_graceful_shutdown(cancel.clone().cancelled_owned());
         let farewell = async {
             cancel.cancelled().await;
             tokio::time::sleep(FAREWELL).await;
@@ -181,7 +184,8 @@ async fn respond(locks: &Locks, request: Request) -> Result<Response, Refusal> {
         [client, "locker", verb @ ("renew-lease" | "release")] if !client.is_empty() => {
             let change = if *verb == "release" { record::release } else { record::renew };
             let HandleRequest { lock_handle } = body(request).await?;
-            let done = locks.change(client, &lock_handle.lock_name, |record, now| change(record, &lock_handle, now));
+            let done =
+                locks.change(client, &lock_handle.lock_name, |record, now| change(record, &lock_handle, now));
             let err = done.err().map(|no| no.to_string()).unwrap_or_default();
             Ok(axum::Json(Answer { err }).into_response())
         }

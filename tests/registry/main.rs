@@ -6,6 +6,7 @@
 mod auth;
 mod cli;
 mod cr;
+mod locks;
 mod prompt;
 mod protocol;
 mod servers;

@@ -14,6 +14,9 @@ pub enum Error {
     /// The values break the chart's schema.
     #[error("values don't meet the specifications of the schema(s) in the following chart(s):\n{0}")]
     Schema(String),
+    /// A signature, a key or a keyring is not what it has to be.
+    #[error("{0}")]
+    Provenance(String),
     /// A template could not be parsed or executed.
     #[error("{text}")]
     Render {

@@ -17,6 +17,7 @@ mod error;
 mod exec;
 pub mod format;
 mod function;
+pub mod jsonpath;
 mod lex;
 mod number;
 mod parse;

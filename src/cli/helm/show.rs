@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use super::connection::{ChartFlags, wait};
 use super::{print, warn};
 use crate::cli::Result;
-use crate::ops::helm::show::{Part, run};
+use crate::ops::helm::show::{Part, path, run};
 use crate::ops::helm::{Home, Settings, source};
 use crate::report::Context;
 
@@ -17,7 +17,7 @@ pub enum Show {
     /// Show Chart.yaml
     Chart(Of),
     /// Show values.yaml
-    Values(Of),
+    Values(Values),
     /// Show the README
     Readme(Of),
     /// Show the custom resource definitions
@@ -35,18 +35,35 @@ pub struct Of {
     flags: ChartFlags,
 }
 
+/// The chart whose values are shown.
+#[derive(Args, Debug)]
+pub struct Values {
+    #[command(flatten)]
+    of: Of,
+    /// Show only what this JSONPath template makes of them
+    #[arg(long, value_name = "TEMPLATE", default_value = "", hide_default_value = true)]
+    jsonpath: String,
+}
+
 impl Show {
     /// Runs the command.
     pub fn run(self, cx: &Context, home: &Home, settings: &Settings) -> Result {
+        let mut template = String::new();
         let (part, of) = match self {
             Self::All(of) => (Part::All, of),
             Self::Chart(of) => (Part::Chart, of),
-            Self::Values(of) => (Part::Values, of),
+            Self::Values(values) => {
+                template = values.jsonpath;
+                (Part::Values, values.of)
+            }
             Self::Readme(of) => (Part::Readme, of),
             Self::Crds(of) => (Part::Crds, of),
         };
-        let chart = wait(source::locate(cx, home, &of.flags.wanted(&of.chart)))?;
-        let (out, warnings) = run(settings, &chart, part)?;
+        let chart = wait(source::locate(cx, home, &of.flags.wanted(settings, &of.chart)))?;
+        let (out, warnings) = match template.as_str() {
+            "" => run(settings, &chart, part)?,
+            template => path(settings, &chart, template)?,
+        };
         warn(&warnings);
         print(&out)?;
         Ok(std::process::ExitCode::SUCCESS)

@@ -3,6 +3,7 @@
 use super::{Settings, Source, failed, load};
 use crate::base::Failure;
 use crate::chart::{Chart, Compat};
+use crate::template::jsonpath::JsonPath;
 use crate::yaml;
 
 /// Which part of a chart.
@@ -30,6 +31,24 @@ pub fn run(settings: &Settings, reference: &str, part: Part) -> Result<(Vec<u8>,
     let out = show(&loaded.chart, part, settings.compat)
         .map_err(|e| failed(format!("show the chart {reference}"), e))?;
     Ok((out, loaded.warnings))
+}
+
+/// What a JSONPath template makes of a chart's values. A path that finds nothing gives nothing and a warning.
+///
+/// # Errors
+/// If there is no such chart, or the template is none.
+pub fn path(settings: &Settings, reference: &str, path: &str) -> Result<(Vec<u8>, Vec<String>), Failure> {
+    let doing = || format!("show values of the chart {reference}");
+    let source = Source::locate(reference)?;
+    let loaded = load(&source, settings.compat)?;
+    let template =
+        JsonPath::parse(path).map_err(|e| failed(doing(), format!("error parsing jsonpath {path}, {e}")))?;
+    let mut warnings = loaded.warnings;
+    let out = template.execute(&yaml::Value::Map(loaded.chart.values)).unwrap_or_else(|error| {
+        warnings.push(format!("{path}: {error}"));
+        Vec::new()
+    });
+    Ok((out, warnings))
 }
 
 fn show(chart: &Chart, part: Part, compat: Compat) -> Result<Vec<u8>, String> {

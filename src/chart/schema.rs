@@ -2,29 +2,35 @@
 //! nesting of the library that Helm uses.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use jsonschema::{Draft, JsonType, Retrieve, Uri, ValidationError};
 use serde_json::Value as Json;
 
 use super::{Chart, Error};
+use crate::template::{Door, Question};
 use crate::yaml::json::{Html, write};
 use crate::yaml::quote::quote;
 use crate::yaml::{Map, Value};
 
-/// Checks coalesced values against the schemas of a chart and of its dependencies.
+/// What a door is asked for a document that a schema refers to; the argument is its address, the answer its text.
+pub const SCHEMA: &str = "values.schema.json";
+
+/// Checks coalesced values against the schemas of a chart and of its dependencies. What they refer to elsewhere is asked
+/// for at the door.
 ///
 /// # Errors
 /// [`Error::Schema`] with every chart's complaints.
-pub fn validate(chart: &Chart, values: &Map) -> Result<(), Error> {
+pub fn validate(chart: &Chart, values: &Map, door: &dyn Door) -> Result<(), Error> {
     let mut out = String::new();
-    check(chart, values, &mut out);
+    check(chart, values, &mut Elsewhere { door, documents: BTreeMap::new() }, &mut out);
     if out.is_empty() { Ok(()) } else { Err(Error::Schema(out)) }
 }
 
-fn check(chart: &Chart, values: &Map, out: &mut String) {
+fn check(chart: &Chart, values: &Map, elsewhere: &mut Elsewhere<'_>, out: &mut String) {
     if let Some(schema) = &chart.schema
-        && let Err(text) = single(schema.data.as_bytes(), values)
+        && let Err(text) = elsewhere_too(schema.data.as_bytes(), values, elsewhere)
     {
         out.push_str(&format!("{}:\n{text}", chart.metadata.name));
     }
@@ -32,7 +38,7 @@ fn check(chart: &Chart, values: &Map, out: &mut String) {
         let name = &dependency.metadata.name;
         match values.get(name.as_bytes()) {
             None | Some(Value::Null) => {}
-            Some(Value::Map(section)) => check(dependency, &section, out),
+            Some(Value::Map(section)) => check(dependency, &section, elsewhere, out),
             Some(other) => out.push_str(&format!(
                 "{name}:\ninvalid type for values: expected object (map), got {}\n",
                 other.type_name()
@@ -45,17 +51,15 @@ fn check(chart: &Chart, values: &Map, out: &mut String) {
 ///
 /// # Errors
 /// The complaints, a line each.
-pub fn single(schema: &[u8], values: &Map) -> Result<(), String> {
+pub fn single(schema: &[u8], values: &Map, door: &dyn Door) -> Result<(), String> {
+    elsewhere_too(schema, values, &mut Elsewhere { door, documents: BTreeMap::new() })
+}
+
+fn elsewhere_too(schema: &[u8], values: &Map, elsewhere: &mut Elsewhere<'_>) -> Result<(), String> {
     let schema: Json = serde_json::from_slice(schema).map_err(|e| e.to_string())?;
     let text = write(&Value::Map(values.clone()), Html::Keep).map_err(|e| e.to_string())?;
     let values: Json = serde_json::from_slice(text.as_bytes()).map_err(|e| e.to_string())?;
-    let validator = jsonschema::options()
-        .with_draft(draft(&schema))
-        .with_base_uri("file:///values.schema.json")
-        .with_retriever(Local)
-        .should_validate_formats(true)
-        .build(&schema)
-        .map_err(|e| format!("cannot use the schema: {e}"))?;
+    let validator = elsewhere.validator(&schema)?;
     let errors: Vec<ValidationError<'_>> = validator.iter_errors(&values).collect();
     if errors.is_empty() {
         return Ok(());
@@ -78,16 +82,70 @@ fn draft(schema: &Json) -> Draft {
     }
 }
 
-/// References to elsewhere are not followed: a chart renders the same with and without a network.
-struct Local;
+/// More documents than this no schema refers to.
+const DOCUMENTS: usize = 64;
 
-impl Retrieve for Local {
+/// Documents that schemas refer to: asked for once, and in the order in which they are needed.
+struct Elsewhere<'d> {
+    door: &'d dyn Door,
+    documents: BTreeMap<String, Json>,
+}
+
+impl Elsewhere<'_> {
+    /// A validator for a schema and what it refers to.
+    fn validator(&mut self, schema: &Json) -> Result<jsonschema::Validator, String> {
+        loop {
+            let missing = Arc::new(Mutex::new(None));
+            let known = Known { documents: self.documents.clone(), missing: Arc::clone(&missing) };
+            let built = jsonschema::options()
+                .with_draft(draft(schema))
+                .with_base_uri("file:///values.schema.json")
+                .with_retriever(known)
+                .should_validate_formats(true)
+                .build(schema);
+            let error = match built {
+                Ok(validator) => return Ok(validator),
+                Err(error) => format!("cannot use the schema: {error}"),
+            };
+            let missing = missing.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let address = missing.filter(|_| self.documents.len() < DOCUMENTS).ok_or(error)?;
+            let document = self.ask(&address)?;
+            self.documents.insert(address, document);
+        }
+    }
+
+    fn ask(&self, address: &str) -> Result<Json, String> {
+        let fail = |why: String| {
+            format!(
+                "cannot use the schema: failing loading {address:?}: {why} (--skip-schema-validation goes without)"
+            )
+        };
+        if !address.starts_with("http://") && !address.starts_with("https://") {
+            return Err(fail("it is not part of the chart, and only http and https are followed".to_owned()));
+        }
+        let question = Question::Call { function: SCHEMA, args: &[address.into()] };
+        let answer = self.door.ask(&question).map_err(fail)?;
+        let text = answer.as_text().cloned().unwrap_or_default();
+        serde_json::from_slice(text.as_bytes()).map_err(|e| fail(e.to_string()))
+    }
+}
+
+/// Gives what is known, and notes what is not.
+struct Known {
+    documents: BTreeMap<String, Json>,
+    missing: Arc<Mutex<Option<String>>>,
+}
+
+impl Retrieve for Known {
     fn retrieve(&self, uri: &Uri<String>) -> Result<Json, Box<dyn std::error::Error + Send + Sync>> {
         if uri.scheme().as_str() == "urn" {
             return Ok(Json::Bool(true));
         }
-        Err(format!("`{uri}` is not part of the chart; schemas are not fetched (--skip-schema-validation)")
-            .into())
+        if let Some(document) = self.documents.get(uri.as_str()) {
+            return Ok(document.clone());
+        }
+        *self.missing.lock().unwrap_or_else(PoisonError::into_inner) = Some(uri.as_str().to_owned());
+        Err("it is not here".into())
     }
 }
 
@@ -509,9 +567,30 @@ mod tests {
     use super::*;
     use crate::yaml::{Options, read_map};
 
+    /// A door with some documents behind it.
+    struct Shelf;
+
+    impl Door for Shelf {
+        fn ask(&self, question: &Question<'_>) -> Result<Value, String> {
+            let Question::Call { function: SCHEMA, args } = question else { return Err("no".to_owned()) };
+            match args[0].as_str().unwrap() {
+                "https://example.org/a/first.json" => Ok(r#"{"$ref": "second.json#/$defs/n"}"#.into()),
+                "https://example.org/a/second.json" => {
+                    Ok(r##"{"$defs": {"n": {"type": "object", "properties": {"k": {"$ref": "#/$defs/i"}}}, "i": {"type": "integer"}}}"##.into())
+                }
+                "https://example.org/self.json" => Ok(r#"{"$ref": "https://example.org/self.json"}"#.into()),
+                other if other.contains("/chain/") => {
+                    let n: u32 = other.rsplit('/').next().unwrap().parse().unwrap();
+                    Ok(format!(r#"{{"$ref": "https://example.org/chain/{}"}}"#, n + 1).into())
+                }
+                _ => Err("404 Not Found".to_owned()),
+            }
+        }
+    }
+
     fn complaints(schema: &str, values: &str) -> String {
         let values = read_map(values.as_bytes(), Options::default()).unwrap();
-        single(schema.as_bytes(), &values).err().unwrap_or_default()
+        single(schema.as_bytes(), &values, &Shelf).err().unwrap_or_default()
     }
 
     #[test]
@@ -538,9 +617,20 @@ mod tests {
     }
 
     #[test]
-    fn schemas_that_lead_elsewhere_are_refused() {
-        let text = complaints(r#"{"$ref": "https://example.org/schema.json"}"#, "a: 1");
-        assert!(text.contains("example.org"), "{text}");
+    fn schemas_that_lead_elsewhere() {
+        let to = |address: &str| complaints(&format!(r#"{{"$ref": "{address}"}}"#), "k: x");
+        assert_eq!(to("https://example.org/a/second.json#/$defs/n"), "- at '/k': got string, want integer\n");
+        assert_eq!(to("https://example.org/a/first.json"), "- at '/k': got string, want integer\n");
+        assert_eq!(to("urn:example:x"), "");
+        let text = to("https://example.org/none.json");
+        assert!(text.contains("\"https://example.org/none.json\": 404 Not Found"), "{text}");
+        for file in ["file:///etc/passwd", "other.json", "ftp://example.org/x"] {
+            let text = to(file);
+            assert!(text.contains("is not part of the chart"), "{file}: {text}");
+        }
+        // Neither circles nor chains without an end go on for ever.
+        let _ = to("https://example.org/self.json");
+        assert!(!to("https://example.org/chain/1").is_empty());
         assert!(!complaints("{", "a: 1").is_empty());
     }
 }

@@ -1,9 +1,17 @@
 //! The door that templates ask for what is not in their data: this machine's clock, entropy, names and variables.
 
+use std::time::Duration;
+
 use crate::base::Clock;
+use crate::chart::SCHEMA;
+use crate::chartrepo::{Fetcher, Trust};
 use crate::host;
 use crate::template::{Door, Question, bytes, certificates};
 use crate::yaml::{Map, Value};
+
+/// How long a document of a schema may take, as in Helm, and how large it may be.
+const SCHEMA_TIME: Duration = Duration::from_secs(15);
+const SCHEMA_SIZE: u64 = 16 << 20;
 
 /// Answers from this machine. What a cluster would answer is empty, as without one.
 #[derive(Clone, Debug)]
@@ -30,6 +38,10 @@ impl Door for Live {
             Question::Host(name) if self.dns => host::names::first_address(name).unwrap_or_default().into(),
             Question::Host(_) => "".into(),
             Question::Call { function: "lookup", .. } => Value::Map(Map::new()),
+            Question::Call { function: SCHEMA, args } => {
+                let address = args.first().and_then(Value::as_text).cloned().unwrap_or_default();
+                document(&address.lossy())?.into()
+            }
             Question::Call { function, args } => {
                 let mut serial = [0; 16];
                 serial.copy_from_slice(&random(16)?);
@@ -38,6 +50,16 @@ impl Door for Live {
             }
         })
     }
+}
+
+/// A document that a schema refers to (`Helm: pkg/chart/common/util/jsonschema.go`).
+fn document(address: &str) -> Result<String, String> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+    let fetcher = Fetcher::new(address, &Trust::default(), SCHEMA_TIME).map_err(|e| e.to_string())?;
+    let fetched = runtime.block_on(fetcher.get(address, None, SCHEMA_SIZE)).map_err(|e| e.to_string())?;
+    let bytes = fetched.map(|f| f.bytes).unwrap_or_default();
+    String::from_utf8(bytes).map_err(|_| format!("{address} is not UTF-8"))
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ pub struct Subject<'s> {
 pub fn lint(subject: &Subject<'_>, door: &dyn Door, warnings: &mut Vec<String>) -> Vec<Finding> {
     let mut linter = Linter { subject, findings: Vec::new() };
     linter.chartfile();
-    linter.values(warnings);
+    linter.values(door, warnings);
     linter.templates(door, warnings);
     linter.dependencies();
     linter.crds();
@@ -101,7 +101,7 @@ impl Linter<'_> {
         Ok(loader.folder(self.subject.files)?.chart)
     }
 
-    fn values(&mut self, warnings: &mut Vec<String>) {
+    fn values(&mut self, door: &dyn Door, warnings: &mut Vec<String>) {
         const FILE: &str = "values.yaml";
         let exists = match self.kind_of(FILE) {
             Some(_) => Ok(()),
@@ -110,11 +110,11 @@ impl Linter<'_> {
         if !self.rule(Severity::Info, FILE, exists) {
             return;
         }
-        let result = self.check_values(warnings);
+        let result = self.check_values(door, warnings);
         self.rule(Severity::Error, FILE, result);
     }
 
-    fn check_values(&self, warnings: &mut Vec<String>) -> Result<(), String> {
+    fn check_values(&self, door: &dyn Door, warnings: &mut Vec<String>) -> Result<(), String> {
         let text = self.subject.files.read("values.yaml")?;
         let values = yaml::read_map(&text, Options::default()).map_err(|e| {
             let kind = self.subject.compat.values_kind().type_name();
@@ -128,7 +128,7 @@ impl Linter<'_> {
             return Ok(());
         }
         let schema = self.subject.files.read("values.schema.json")?;
-        if schema.is_empty() { Ok(()) } else { super::schema::single(&schema, &merged) }
+        if schema.is_empty() { Ok(()) } else { super::schema::single(&schema, &merged, door) }
     }
 
     fn dependencies(&mut self) {

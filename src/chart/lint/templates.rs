@@ -61,7 +61,7 @@ impl Linter<'_> {
         let values = coalesce(chart, &values, compat, warnings).map_err(|e| e.to_string());
         let values = values.and_then(|values| match self.subject.skip_schema {
             true => Ok(values),
-            false => validate(chart, &values).map(|()| values).map_err(|e| e.to_string()),
+            false => validate(chart, &values, door).map(|()| values).map_err(|e| e.to_string()),
         });
         let values = match values {
             Ok(values) => values,

@@ -28,6 +28,8 @@ mod metadata;
 mod objects;
 mod package;
 pub mod pattern;
+pub mod postrender;
+pub mod provenance;
 mod render;
 mod scaffold;
 mod schema;
@@ -49,7 +51,7 @@ pub use metadata::{API_V1, API_V2, Dependency, Maintainer, Metadata, api_version
 pub use package::{lock_value, package};
 pub use render::{Release, Request, render};
 pub use scaffold::scaffold;
-pub use schema::validate;
+pub use schema::{SCHEMA, validate};
 pub use strvals::{Meaning, parse_into, parse_literal_into};
 pub use values::{Given, merge_maps, read_values};
 

@@ -121,7 +121,12 @@ pub fn main() -> ExitCode {
     if let Some(code) = rootfs_helpers::dispatch() {
         return code;
     }
-    let lap = match Lap::try_parse() {
+    let arguments: Vec<_> = host::env::arguments().collect();
+    let parsed = Lap::try_parse_from(&arguments).or_else(|error| match helm::as_helm(&arguments) {
+        Some(arguments) => Lap::try_parse_from(arguments),
+        None => Err(error),
+    });
+    let lap = match parsed {
         Ok(lap) => lap,
         Err(error) => {
             // Help and version go to stdout and are no error; clap knows which is which.

@@ -8,8 +8,10 @@ use clap::Args;
 
 use crate::base::{Failure, Kind};
 use crate::chartrepo::Trust;
+use crate::ops::helm::Settings;
 use crate::ops::helm::home::{Given, Home};
 use crate::ops::helm::source::Wanted;
+use crate::ops::helm::verify::{Check, default_keyring};
 
 /// Where Helm's files are.
 #[derive(Args, Debug, Clone, Default)]
@@ -29,6 +31,19 @@ pub struct FileFlags {
 }
 
 impl FileFlags {
+    /// What the flags say, by the variable in whose place they are.
+    pub fn given(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let paths = [
+            ("HELM_REGISTRY_CONFIG", &self.registry_config),
+            ("HELM_REPOSITORY_CONFIG", &self.repository_config),
+            ("HELM_REPOSITORY_CACHE", &self.repository_cache),
+            ("HELM_CONTENT_CACHE", &self.content_cache),
+        ];
+        let text = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let paths = paths.map(|(name, path)| (name, path.as_ref().map(text)));
+        paths.into_iter().filter_map(|(name, path)| Some((name, path?)))
+    }
+
     /// The files as flags and the environment name them.
     pub fn home(&self) -> Home {
         Home::new(Given {
@@ -87,6 +102,34 @@ impl ServerFlags {
     }
 }
 
+/// Whether and how signatures are checked.
+#[derive(Args, Debug, Clone, Default)]
+pub struct SignatureFlags {
+    /// Check the signature
+    #[arg(long)]
+    verify: bool,
+    /// The public keys to check it with [default: GnuPG's pubring.gpg]
+    #[arg(long, value_name = "FILE")]
+    keyring: Option<PathBuf>,
+}
+
+impl SignatureFlags {
+    /// The keyring.
+    pub fn keyring(&self, settings: &Settings) -> PathBuf {
+        self.keyring.clone().unwrap_or_else(|| default_keyring(settings))
+    }
+
+    /// What is to happen if a signature must be there.
+    pub fn always(&self, settings: &Settings) -> Check {
+        if self.verify { Check::Always(self.keyring(settings)) } else { Check::Never }
+    }
+
+    /// What is to happen if a signature may be missing.
+    pub fn if_possible(&self, settings: &Settings) -> Check {
+        if self.verify { Check::IfPossible(self.keyring(settings)) } else { Check::Never }
+    }
+}
+
 /// Which chart is meant, where it comes from elsewhere.
 #[derive(Args, Debug, Clone, Default)]
 pub struct ChartFlags {
@@ -99,6 +142,8 @@ pub struct ChartFlags {
     /// The address of a repository that was not added
     #[arg(long, value_name = "URL", default_value = "", hide_default_value = true)]
     repo: String,
+    #[command(flatten)]
+    signature: SignatureFlags,
     /// Send user name and password to other hosts too
     #[arg(long)]
     pass_credentials: bool,
@@ -107,8 +152,18 @@ pub struct ChartFlags {
 }
 
 impl ChartFlags {
+    /// How servers are trusted and told who we are.
+    pub fn trust(&self) -> Trust {
+        Trust { pass_credentials: self.pass_credentials, ..self.server.trust() }
+    }
+
+    /// `--plain-http`.
+    pub fn plain_http(&self) -> bool {
+        self.server.plain_http
+    }
+
     /// The chart of a name.
-    pub fn wanted(&self, reference: &str) -> Wanted {
+    pub fn wanted(&self, settings: &Settings, reference: &str) -> Wanted {
         let version = match (self.version.as_str(), self.devel) {
             ("", true) => ">0.0.0-0",
             (version, _) => version,
@@ -117,9 +172,9 @@ impl ChartFlags {
             reference: reference.to_owned(),
             version: version.to_owned(),
             repository: self.repo.clone(),
-            trust: Trust { pass_credentials: self.pass_credentials, ..self.server.trust() },
+            trust: self.trust(),
             plain_http: self.server.plain_http,
-            provenance: false,
+            check: self.signature.always(settings),
         }
     }
 }

@@ -5,10 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::connection::{ServerFlags, wait};
+use super::connection::{ServerFlags, SignatureFlags, wait};
 use super::print;
 use super::table::table;
-use crate::base::{Failure, Kind};
 use crate::cli::Result;
 use crate::ops::helm::{Home, Settings, dependency};
 use crate::report::Context;
@@ -34,7 +33,7 @@ impl Dependency {
             Self::Update(fetch) => (fetch, false),
             Self::List(command) => return command.run(settings),
         };
-        let request = fetch.request()?;
+        let request = fetch.request(settings, locked);
         let mut said = String::new();
         let done = match locked {
             true => wait(dependency::build(cx, (home, settings), &request, &mut said)),
@@ -51,12 +50,8 @@ pub struct Fetch {
     /// The chart's folder
     #[arg(default_value = ".")]
     chart: PathBuf,
-    /// Check signatures
-    #[arg(long)]
-    verify: bool,
-    /// The public keys to check them with
-    #[arg(long, value_name = "FILE", requires = "verify")]
-    keyring: Option<PathBuf>,
+    #[command(flatten)]
+    signature: SignatureFlags,
     /// Use indexes as they are in the cache
     #[arg(long)]
     skip_refresh: bool,
@@ -65,18 +60,19 @@ pub struct Fetch {
 }
 
 impl Fetch {
-    fn request(self) -> std::result::Result<dependency::Request, Failure> {
-        if self.verify || self.keyring.is_some() {
-            return Err(Failure::new(Kind::Usage, "check the signatures of dependencies")
-                .because("this version of lap cannot do that while it fetches them")
-                .hint("fetch them without --verify and check them with `lap helm verify`"));
-        }
-        Ok(dependency::Request {
+    fn request(self, settings: &Settings, locked: bool) -> dependency::Request {
+        // What is locked was checked when it was locked; Helm is content if a signature is missing then.
+        let check = match locked {
+            true => self.signature.if_possible(settings),
+            false => self.signature.always(settings),
+        };
+        dependency::Request {
             chart: self.chart,
             skip_refresh: self.skip_refresh,
+            check,
             trust: self.server.trust(),
             plain_http: self.server.plain_http(),
-        })
+        }
     }
 }
 

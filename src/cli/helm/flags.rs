@@ -61,8 +61,8 @@ pub struct InstallFlags {
     server_side: Option<String>,
     #[arg(long, hide = true)]
     replace: bool,
-    #[arg(long, hide = true)]
-    timeout: Option<String>,
+    #[arg(long, hide = true, value_parser = super::connection::duration)]
+    timeout: Option<std::time::Duration>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "watcher")]
     wait: Option<String>,
     #[arg(long, hide = true)]
@@ -79,12 +79,20 @@ pub struct InstallFlags {
     skip_crds: bool,
     #[arg(long, hide = true)]
     render_subchart_notes: bool,
-    #[arg(short = 'l', long, hide = true)]
+    #[arg(short = 'l', long, hide = true, value_parser = pairs)]
     labels: Vec<String>,
     #[arg(long, hide = true)]
     hide_notes: bool,
     #[arg(long, hide = true)]
     take_ownership: bool,
+}
+
+/// Go's map of texts: `KEY=VALUE,KEY=VALUE`.
+fn pairs(text: &str) -> Result<String, String> {
+    match text.split(',').find(|pair| !pair.contains('=')) {
+        Some(pair) => Err(format!("{pair} must be formatted as key=value")),
+        None => Ok(text.to_owned()),
+    }
 }
 
 /// Values of flags that are separated by commas as in a line of CSV: quotes keep commas together.

@@ -2,6 +2,8 @@
 //!
 //! Flags, standard output and exit codes are Helm's; what goes to standard error says at least as much as Helm does.
 
+mod arguments;
+mod completion;
 mod connection;
 mod create;
 mod dependency;
@@ -17,8 +19,10 @@ mod search;
 mod show;
 mod table;
 mod template;
+mod verify;
 mod version;
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -33,6 +37,7 @@ use crate::report::Context;
 
 /// Render, check and pack charts as Helm does.
 #[derive(Args, Debug)]
+#[command(args_override_self = true)]
 pub struct Helm {
     #[command(flatten)]
     shared: Shared,
@@ -68,6 +73,8 @@ pub(super) struct Shared {
     /// Show more
     #[arg(long, global = true, help_heading = "Helm options")]
     debug: bool,
+    #[command(flatten)]
+    cluster: ClusterFlags,
 }
 
 fn compat(text: &str) -> std::result::Result<Compat, String> {
@@ -78,8 +85,63 @@ fn compat(text: &str) -> std::result::Result<Compat, String> {
     }
 }
 
+/// How a cluster is reached. None of our commands reaches one yet; `env` shows what these say.
+#[derive(Args, Debug, Clone, Default)]
+struct ClusterFlags {
+    #[arg(long, global = true, hide = true)]
+    kube_apiserver: Option<String>,
+    #[arg(long, global = true, hide = true)]
+    kube_as_group: Vec<String>,
+    #[arg(long, global = true, hide = true)]
+    kube_as_user: Option<String>,
+    #[arg(long, global = true, hide = true)]
+    kube_ca_file: Option<String>,
+    #[arg(long, global = true, hide = true)]
+    kube_insecure_skip_tls_verify: bool,
+    #[arg(long, global = true, hide = true)]
+    kube_tls_server_name: Option<String>,
+    #[arg(long, global = true, hide = true)]
+    kube_token: Option<String>,
+    #[arg(long, global = true, hide = true)]
+    burst_limit: Option<i64>,
+    #[arg(long, global = true, hide = true)]
+    qps: Option<f32>,
+    #[arg(long, alias = "colour", global = true, hide = true, value_parser = ["auto", "always", "never"])]
+    #[allow(dead_code, reason = "our output of these commands has no colours, with or without it")]
+    color: Option<String>,
+}
+
+impl Shared {
+    /// What flags say, by the variable in whose place they are.
+    fn given(&self) -> BTreeMap<&'static str, String> {
+        let cluster = &self.cluster;
+        let texts = [
+            ("HELM_KUBEAPISERVER", cluster.kube_apiserver.clone()),
+            ("HELM_KUBEASGROUPS", Some(cluster.kube_as_group.join(",")).filter(|groups| !groups.is_empty())),
+            ("HELM_KUBEASUSER", cluster.kube_as_user.clone()),
+            ("HELM_KUBECAFILE", cluster.kube_ca_file.clone()),
+            (
+                "HELM_KUBEINSECURE_SKIP_TLS_VERIFY",
+                cluster.kube_insecure_skip_tls_verify.then(|| "true".to_owned()),
+            ),
+            ("HELM_KUBETLS_SERVER_NAME", cluster.kube_tls_server_name.clone()),
+            ("HELM_KUBETOKEN", cluster.kube_token.clone()),
+            ("HELM_BURST_LIMIT", cluster.burst_limit.map(|limit| limit.to_string())),
+            ("HELM_QPS", cluster.qps.map(|qps| format!("{qps:.2}"))),
+        ];
+        texts.into_iter().filter_map(|(name, text)| Some((name, text?))).chain(self.files.given()).collect()
+    }
+}
+
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Print a script that completes command lines in a shell
+    #[command(subcommand)]
+    Completion(completion::Completion),
+    #[command(name = "__complete", hide = true, disable_help_flag = true)]
+    Ask(completion::Ask),
+    #[command(name = "__completeNoDesc", hide = true, disable_help_flag = true)]
+    AskWords(completion::Ask),
     /// Write the folder of a new chart
     Create(create::Create),
     /// Print the settings that come from the environment
@@ -113,6 +175,8 @@ enum Command {
     Show(show::Show),
     /// Render a chart without a cluster
     Template(Box<template::Template>),
+    /// Check that a chart is what somebody signed
+    Verify(verify::Verify),
     /// Print the version of Helm that lap behaves as
     Version(version::Version),
 }
@@ -123,7 +187,9 @@ impl Helm {
         let cx = Context::silent(host::clock::system());
         let debug = self.shared.debug || host::env::var("HELM_DEBUG").is_some();
         let home = self.shared.files.home();
+        let given = self.shared.given();
         let settings = Settings {
+            given,
             compat: self.shared.helm_version,
             namespace: self.shared.namespace,
             kubeconfig: self.shared.kubeconfig,
@@ -131,12 +197,15 @@ impl Helm {
             debug,
         };
         let done = match self.command {
+            Command::Completion(command) => command.run(),
+            Command::Ask(command) => command.run(&home, &settings, true),
+            Command::AskWords(command) => command.run(&home, &settings, false),
             Command::Create(command) => command.run(),
             Command::Env(command) => command.run(&settings),
             Command::Lint(command) => command.run(&cx, &settings),
             Command::Plugin(command) => command.run(),
             Command::Dependency(command) => command.run(&cx, &home, &settings),
-            Command::Package(command) => command.run(&settings),
+            Command::Package(command) => command.run(&cx, &home, &settings),
             Command::Pull(command) => command.run(&cx, &home, &settings),
             Command::Push(command) => command.run(&cx, &home, &settings),
             Command::Registry(command) => command.run(&cx, &home, &settings),
@@ -144,10 +213,24 @@ impl Helm {
             Command::Search(command) => command.run(&home),
             Command::Show(command) => command.run(&cx, &home, &settings),
             Command::Template(command) => command.run(&cx, &home, &settings),
+            Command::Verify(command) => command.run(&cx, &settings),
             Command::Version(command) => command.run(&settings),
         };
         done.map_err(|failure| failure.with_exit_code(1))
     }
+}
+
+/// Arguments of `lap` in the form that means to us what they mean to Helm; `None` if they are not Helm's or mean that
+/// already.
+pub fn as_helm(arguments: &[std::ffi::OsString]) -> Option<Vec<std::ffi::OsString>> {
+    let [program, name, rest @ ..] = arguments else { return None };
+    if name != "helm" {
+        return None;
+    }
+    let mut helm = Helm::augment_args(clap::Command::new("helm"));
+    helm.build();
+    let given = arguments::as_go(&helm, rest);
+    (given != rest).then(|| [program.clone(), name.clone()].into_iter().chain(given).collect())
 }
 
 /// Writes bytes to standard output. A reader that went away is no error.

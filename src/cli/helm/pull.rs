@@ -7,9 +7,8 @@ use clap::Args;
 
 use super::connection::{ChartFlags, ServerFlags, wait};
 use super::print;
-use crate::base::{Failure, Kind};
 use crate::cli::Result;
-use crate::ops::helm::source::Wanted;
+use crate::ops::helm::verify::Check;
 use crate::ops::helm::{Home, Settings, pull, push};
 use crate::report::Context;
 
@@ -33,24 +32,16 @@ pub struct Pull {
     /// Fetch the signature too, without checking it
     #[arg(long)]
     prov: bool,
-    /// Check the signature
-    #[arg(long)]
-    verify: bool,
-    /// The public keys to check it with
-    #[arg(long, value_name = "FILE", requires = "verify")]
-    keyring: Option<PathBuf>,
 }
 
 impl Pull {
     /// Runs the command.
     pub fn run(self, cx: &Context, home: &Home, settings: &Settings) -> Result {
-        if self.verify || self.keyring.is_some() {
-            return Err(Failure::new(Kind::Usage, "check the signature of a chart")
-                .because("this version of lap cannot do that while it fetches one")
-                .hint("fetch it with --prov and check it with `lap helm verify`"));
-        }
         for chart in &self.charts {
-            let wanted = Wanted { provenance: self.prov, ..self.chart.wanted(chart) };
+            let mut wanted = self.chart.wanted(settings, chart);
+            if self.prov && wanted.check == Check::Never {
+                wanted.check = Check::Later;
+            }
             let untar = self.untar.then(|| self.untardir.clone());
             let request = pull::Request { wanted, destination: self.destination.clone(), untar };
             let said = wait(pull::run(cx, home, settings, &request))?;

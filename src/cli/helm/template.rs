@@ -10,7 +10,7 @@ use super::{end, print, warn};
 use crate::base::{Failure, Kind};
 use crate::cli::Result;
 use crate::ops::helm::template::{Request, run};
-use crate::ops::helm::{Home, Settings, source};
+use crate::ops::helm::{Home, Settings, dependency, source};
 use crate::report::Context;
 
 /// Render the templates of a chart without a cluster and print them.
@@ -23,7 +23,7 @@ pub struct Template {
     values: ValueFlags,
     #[command(flatten)]
     chart: ChartFlags,
-    /// Make a name for the release
+    /// Make a name for the release; it is release-name, as in Helm
     #[arg(short, long)]
     generate_name: bool,
     /// Make the release's name with a template
@@ -50,6 +50,9 @@ pub struct Template {
     /// Render as an upgrade rather than an install
     #[arg(long)]
     is_upgrade: bool,
+    /// Fetch the charts that it needs if some are missing
+    #[arg(long)]
+    dependency_update: bool,
     /// The Kubernetes version that templates see
     #[arg(long, value_name = "VERSION")]
     kube_version: Option<String>,
@@ -83,7 +86,19 @@ impl Template {
     pub fn run(mut self, cx: &Context, home: &Home, settings: &Settings) -> Result {
         self.refuse_cluster()?;
         if let Some(chart) = self.arguments.last_mut() {
-            *chart = wait(source::locate(cx, home, &self.chart.wanted(chart)))?;
+            *chart = wait(source::locate(cx, home, &self.chart.wanted(settings, chart)))?;
+        }
+        if let (true, Some(chart)) = (self.dependency_update, self.arguments.last()) {
+            let request = dependency::Request {
+                chart: chart.into(),
+                trust: self.chart.trust(),
+                plain_http: self.chart.plain_http(),
+                ..dependency::Request::default()
+            };
+            let mut said = String::new();
+            let done = wait(dependency::complete(cx, (home, settings), &request, &mut said));
+            print(said.as_bytes())?;
+            done?;
         }
         let request = Request {
             values: self.values.given()?,

@@ -48,6 +48,7 @@ pub fn run(settings: &Settings) -> BTreeMap<&'static str, String> {
     all.insert("HELM_CACHE_HOME", shown(cache));
     all.insert("HELM_CONFIG_HOME", shown(config));
     all.insert("HELM_DATA_HOME", shown(data));
+    all.extend(settings.given.iter().map(|(name, value)| (*name, value.clone())));
     all
 }
 

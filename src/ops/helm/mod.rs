@@ -6,8 +6,10 @@ pub mod dependency;
 pub mod env;
 mod folder;
 pub mod home;
+pub mod known;
 pub mod lint;
 pub mod package;
+mod post_render;
 pub mod pull;
 pub mod push;
 pub mod repo;
@@ -16,6 +18,7 @@ pub mod settings;
 pub mod show;
 pub mod source;
 pub mod template;
+pub mod verify;
 
 pub use chart::{Source, load};
 pub use home::Home;

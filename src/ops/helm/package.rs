@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::chart::{check_dependencies, detect};
-use super::{Settings, Source, failed, load};
+use super::{Settings, Source, failed, load, verify};
 use crate::base::Failure;
-use crate::chart::package;
+use crate::chart::{Loader, package, provenance};
 use crate::host::{env, fs};
+use crate::report::Context;
 use crate::template::Version;
 
 /// What to pack.
@@ -20,16 +21,32 @@ pub struct Request {
     pub app_version: Option<String>,
     /// Where the archives go.
     pub destination: PathBuf,
+    /// Who signs them.
+    pub signature: Option<Signature>,
 }
 
-/// Packs charts one after the other; `done` is told each path.
+/// Who signs an archive.
+#[derive(Clone, Debug, Default)]
+pub struct Signature {
+    /// The name of the key, or a part of it.
+    pub key: String,
+    /// The file with the secret key.
+    pub keyring: PathBuf,
+}
+
+/// Whom a passphrase is asked of (the argument is the key's name), and who is told the path of each archive.
+pub type Talk<'t> =
+    (&'t mut dyn FnMut(&str) -> Result<Vec<u8>, Failure>, &'t mut dyn FnMut(&Path) -> Result<(), Failure>);
+
+/// Packs charts one after the other.
 ///
 /// # Errors
-/// If a chart is wrong or its archive cannot be written.
+/// If a chart is wrong, or its archive cannot be written or signed.
 pub fn run(
+    cx: &Context,
     settings: &Settings,
     request: &Request,
-    done: &mut dyn FnMut(&Path) -> Result<(), Failure>,
+    (ask, done): Talk<'_>,
 ) -> Result<Vec<String>, Failure> {
     let time =
         match env::var("SOURCE_DATE_EPOCH") {
@@ -41,9 +58,33 @@ pub fn run(
     let mut warnings = Vec::new();
     for reference in &request.charts {
         let path = pack(settings, request, (reference, time), &mut warnings)?;
+        if let Some(signature) = &request.signature {
+            sign(cx, settings, (&path, signature), ask)?;
+        }
         done(&path)?;
     }
     Ok(warnings)
+}
+
+/// Writes the provenance file of an archive beside it.
+fn sign(
+    cx: &Context,
+    settings: &Settings,
+    (path, signature): (&Path, &Signature),
+    ask: &mut dyn FnMut(&str) -> Result<Vec<u8>, Failure>,
+) -> Result<(), Failure> {
+    let wrong = |e: crate::chart::Error| failed(format!("sign {}", path.display()), e.to_string());
+    let keyring = verify::keyring(&signature.keyring)?;
+    let signer = keyring.signer(&signature.key).map_err(wrong)?;
+    let passphrase = signer.locked().map(|name| ask(&name)).transpose()?.unwrap_or_default();
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let archive = fs::read(path)?;
+    let loaded = (Loader { compat: settings.compat }).archive(&name, &archive)?;
+    let metadata = &loaded.chart.metadata;
+    let now = cx.clock.now().as_secs();
+    let text = provenance::sign(&signer, metadata, (&name, &archive), &passphrase, now).map_err(wrong)?;
+    fs::write_atomic(PathBuf::from(format!("{}.prov", path.display())), text)?;
+    Ok(())
 }
 
 fn pack(

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::source::{Fetched, Wanted, fetch};
-use super::{Home, Settings, failed};
+use super::{Home, Settings, failed, verify};
 use crate::base::Failure;
 use crate::chart::Loader;
 use crate::host::fs;
@@ -40,7 +40,8 @@ pub async fn run(
             }
         }
     }
-    Ok(fetched.said)
+    let verified = fetched.verified.as_ref().map(verify::said).unwrap_or_default();
+    Ok(fetched.said + &verified)
 }
 
 fn unpack(settings: &Settings, request: &Request, folder: &Path, fetched: &Fetched) -> Result<(), Failure> {

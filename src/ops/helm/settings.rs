@@ -17,6 +17,8 @@ pub struct Settings {
     pub kube_context: Option<String>,
     /// `--debug`.
     pub debug: bool,
+    /// What other flags say, by the variable in whose place they are.
+    pub given: std::collections::BTreeMap<&'static str, String>,
 }
 
 impl Settings {
@@ -44,6 +46,14 @@ impl Settings {
             let namespace = named.get("context")?.get("namespace")?.as_str()?.to_owned();
             (!namespace.is_empty()).then_some(namespace)
         })
+    }
+
+    /// The names of all contexts that the kubeconfig knows.
+    pub fn contexts(&self) -> Vec<String> {
+        let configs: Vec<Value> = self.kubeconfigs().iter().filter_map(|path| read(path)).collect();
+        let contexts = configs.iter().filter_map(|config| config.get("contexts")?.as_list().cloned());
+        let names = contexts.flat_map(|list| list.items().to_vec());
+        names.filter_map(|context| context.get("name")?.as_str().map(str::to_owned)).collect()
     }
 
     fn kubeconfigs(&self) -> Vec<std::path::PathBuf> {

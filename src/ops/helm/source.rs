@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::Home;
+use super::verify::{self, Check};
+use super::{Home, failed};
 use crate::base::{Digest, Failure, Kind, Reference};
+use crate::chart::provenance::Verification;
 use crate::chartrepo::{
     ChartVersion, Entry, Error, Fetcher, Index, Repositories, Trust, absolute, equal, oci, pick,
 };
@@ -27,8 +29,8 @@ pub struct Wanted {
     pub trust: Trust,
     /// Whether registries may be spoken to in plain HTTP.
     pub plain_http: bool,
-    /// Whether the signature is wanted too.
-    pub provenance: bool,
+    /// What is to happen with the signature.
+    pub check: Check,
 }
 
 /// A chart's archive.
@@ -40,6 +42,8 @@ pub struct Fetched {
     pub archive: Vec<u8>,
     /// The signature, if it was wanted and there is one.
     pub provenance: Option<Vec<u8>>,
+    /// Who signed it, if that was checked.
+    pub verified: Option<Verification>,
     /// What Helm says about it on standard output.
     pub said: String,
 }
@@ -86,6 +90,9 @@ pub async fn locate(cx: &Context, home: &Home, wanted: &Wanted) -> Result<String
     let reference = wanted.reference.trim();
     let remote = oci::is_oci(reference) || !wanted.repository.is_empty() || reference.contains("://");
     if fs::exists(reference) || !remote && (reference.starts_with(['/', '.']) || !reference.contains('/')) {
+        if let (Check::Always(ring), true) = (&wanted.check, fs::exists(reference)) {
+            verify::file(cx, std::path::Path::new(reference), ring)?;
+        }
         // Whoever loads it says what is wrong with it.
         return Ok(wanted.reference.clone());
     }
@@ -99,30 +106,55 @@ pub async fn locate(cx: &Context, home: &Home, wanted: &Wanted) -> Result<String
 /// If there is none, or it cannot be had.
 pub async fn fetch(cx: &Context, home: &Home, wanted: &Wanted) -> Result<Fetched, Failure> {
     cx.report.secrets().register(&wanted.trust.password);
-    if oci::is_oci(&wanted.reference) {
-        return from_registry(cx, home, wanted).await;
+    let (mut fetched, missing) = match oci::is_oci(&wanted.reference) {
+        true => from_registry(cx, home, wanted).await?,
+        false => from_repository(home, wanted).await?,
+    };
+    match (&wanted.check, &fetched.provenance) {
+        (Check::Always(ring) | Check::IfPossible(ring), Some(signature)) => {
+            let archive = (fetched.file.as_str(), fetched.archive.as_slice());
+            fetched.verified = Some(verify::check(cx, &verify::keyring(ring)?, archive, signature)?);
+        }
+        (Check::Always(_), None) => {
+            let words = format!("failed to fetch provenance {:?}", missing.address);
+            return Err(failed("verify the chart", words).because(missing.why));
+        }
+        (Check::IfPossible(_) | Check::Later, None) => {
+            let words =
+                format!("WARNING: Verification not found for {}: {}\n", wanted.reference, missing.why);
+            fetched.said.push_str(&words);
+        }
+        _ => {}
     }
+    Ok(fetched)
+}
+
+/// Where a signature was looked for, and why there is none.
+#[derive(Default)]
+struct Missing {
+    address: String,
+    why: String,
+}
+
+async fn from_repository(home: &Home, wanted: &Wanted) -> Result<(Fetched, Missing), Failure> {
     let found = find(home, wanted).await?;
     let fetcher = Fetcher::new(&found.home, &found.trust, TIMEOUT)?;
     let archive = home.cache.chart(&fetcher, &found.address, &found.digest).await?;
-    let provenance = match wanted.provenance {
-        true => signature(&fetcher, &found.address).await?,
-        false => None,
-    };
+    let (mut missing, mut provenance) = (Missing::default(), None);
+    if wanted.check != Check::Never {
+        missing.address = format!("{}.prov", found.address);
+        match fetcher.get(&missing.address, None, 4 << 20).await {
+            Ok(file) => provenance = file.map(|f| f.bytes),
+            Err(error @ Error::Remote(_)) => missing.why = error.to_string(),
+            Err(error) => return Err(error.into()),
+        }
+    }
     let path = url::Url::parse(&found.address).map(|u| u.path().to_owned()).unwrap_or_default();
     let file = path.rsplit('/').next().unwrap_or_default().to_owned();
     if file.is_empty() || file == ".." || file.contains('\\') {
         return Err(Error::Remote(format!("{} does not end with the name of a file", found.address)).into());
     }
-    Ok(Fetched { file, archive, provenance, said: String::new() })
-}
-
-async fn signature(fetcher: &Fetcher, address: &str) -> Result<Option<Vec<u8>>, Failure> {
-    match fetcher.get(&format!("{address}.prov"), None, 4 << 20).await {
-        Ok(found) => Ok(found.map(|f| f.bytes)),
-        Err(Error::Remote(_)) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    Ok((Fetched { file, archive, provenance, verified: None, said: String::new() }, missing))
 }
 
 /// A chart's address and the repository whose rules hold for it.
@@ -242,7 +274,7 @@ pub(super) async fn versions_at(
     Ok(index.entries.remove(chart).unwrap_or_default())
 }
 
-async fn from_registry(cx: &Context, home: &Home, wanted: &Wanted) -> Result<Fetched, Failure> {
+async fn from_registry(cx: &Context, home: &Home, wanted: &Wanted) -> Result<(Fetched, Missing), Failure> {
     let named = oci::reference(&wanted.reference)?;
     let client = client(home, &wanted.trust, wanted.plain_http, named.registry());
     let written =
@@ -272,7 +304,15 @@ async fn from_registry(cx: &Context, home: &Home, wanted: &Wanted) -> Result<Fet
             (from, format!("{base}-{tag}.tgz"))
         }
     };
-    let pulled = oci::pull(cx, &client, &from, wanted.provenance).await?;
-    let said = transferred("Pulled", &from, &pulled.digest);
-    Ok(Fetched { file, archive: pulled.archive, provenance: pulled.provenance, said })
+    let pulled = oci::pull(cx, &client, &from, wanted.check != Check::Never).await?;
+    // Helm pulls once more for the signature, and says so.
+    let times = if pulled.provenance.is_some() { 2 } else { 1 };
+    let said = transferred("Pulled", &from, &pulled.digest).repeat(times);
+    let missing = Missing {
+        address: format!("oci://{from}.prov"),
+        why: "manifest does not contain a layer with mediatype application/vnd.cncf.helm.chart.provenance.v1.prov"
+            .to_owned(),
+    };
+    let (archive, provenance) = (pulled.archive, pulled.provenance);
+    Ok((Fetched { file, archive, provenance, verified: None, said }, missing))
 }

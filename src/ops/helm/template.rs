@@ -5,23 +5,19 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::chart::{check_dependencies, detect, values};
-use super::{Settings, Source, failed, load};
+use super::{Settings, Source, failed, load, post_render};
 use crate::base::{Failure, Kind};
 use crate::chart::{
     self, Capabilities, Chart, Compat, Given, Hook, KubeVersion, Release, Sorted, coalesce, is_compatible,
     pattern, process,
 };
-use crate::host::{self, fs, program};
+use crate::host::{self, fs};
 use crate::ops::door::Live;
 use crate::report::Context;
 use crate::template::{Functions, MissingKey, Session, Templates};
 use crate::yaml::{Map, Text, Value};
-
-/// How long a post-renderer may take.
-const POST_RENDER: Duration = Duration::from_secs(300);
 
 /// What to render.
 #[derive(Clone, Debug, Default)]
@@ -82,7 +78,7 @@ pub fn run(cx: &Context, settings: &Settings, request: &Request) -> Result<Repor
             .map_err(|e| failed("read --kube-version", format!("invalid kube version '{text}': {e}")))
     });
     let kube_version = kube_version.transpose()?;
-    let (name, reference) = name_and_chart(cx, request)?;
+    let (name, reference) = name_and_chart(request)?;
     let source = Source::locate(&reference)?;
     let user = values(&request.values, compat)?;
     detect(&source, compat)?;
@@ -99,7 +95,7 @@ pub fn run(cx: &Context, settings: &Settings, request: &Request) -> Result<Repor
     Ok(render.report)
 }
 
-fn name_and_chart(cx: &Context, request: &Request) -> Result<(String, String), Failure> {
+fn name_and_chart(request: &Request) -> Result<(String, String), Failure> {
     let doing = "name the release";
     let set = |flag: &str| Err(failed(doing, format!("cannot set --{flag} and also specify a name")));
     match request.arguments.as_slice() {
@@ -111,9 +107,7 @@ fn name_and_chart(cx: &Context, request: &Request) -> Result<(String, String), F
             if !request.name_template.is_empty() {
                 return Ok((name_from(&request.name_template).map_err(|e| failed(doing, e))?, chart.clone()));
             }
-            if request.generate_name {
-                return Ok((generated(chart, cx.clock.now()), chart.clone()));
-            }
+            // Helm has named the release before it looks at --generate-name.
             Ok(("release-name".to_owned(), chart.clone()))
         }
         [_, _, rest @ ..] => Err(failed(
@@ -121,14 +115,6 @@ fn name_and_chart(cx: &Context, request: &Request) -> Result<(String, String), F
             format!("expected at most two arguments, unexpected arguments: {}", rest.join(", ")),
         )),
     }
-}
-
-/// The chart's name and the time, as `--generate-name` has it.
-fn generated(chart: &str, now: Duration) -> String {
-    let base = Path::new(chart).file_name().map(|n| n.to_string_lossy().into_owned());
-    let base = base.filter(|n| !n.is_empty() && n != ".").unwrap_or_else(|| "chart".to_owned());
-    let base = base.split('.').next().unwrap_or_default();
-    format!("{base}-{}", now.as_secs())
 }
 
 fn name_from(template: &str) -> Result<String, String> {
@@ -207,7 +193,8 @@ impl Render<'_> {
         let values = coalesce(&chart, user, compat, &mut self.report.warnings)
             .map_err(|e| self.fail(e.to_string()))?;
         if !self.request.skip_schema {
-            chart::validate(&chart, &values).map_err(|e| self.fail(e.to_string()))?;
+            let door = Live::new(self.cx.clock.clone(), false);
+            chart::validate(&chart, &values, &door).map_err(|e| self.fail(e.to_string()))?;
         }
         if let Err(failure) = self.rendered(&chart, &values, capabilities) {
             self.report.failure = Some(match self.settings.debug {
@@ -240,6 +227,11 @@ impl Render<'_> {
         let mut files = chart::render(&request, Arc::new(compat.functions()), &door)
             .map_err(|e| self.fail(e.to_string()))?;
         files.retain(|path, _| !path.ends_with("NOTES.txt"));
+        if let (Some((program, arguments)), false) = (&self.request.post_renderer, compat.is_3()) {
+            let stream = chart::postrender::merge(&files).map_err(|e| self.fail(e.to_string()))?;
+            let answer = post_render::run(&self.doing, program, arguments, &stream)?;
+            files = chart::postrender::part(&answer).map_err(|e| self.fail(e.to_string()))?;
+        }
         let sorted = match chart::sort(&files, compat) {
             Ok(sorted) => sorted,
             Err(error) => {
@@ -284,8 +276,9 @@ impl Render<'_> {
         for manifest in &sorted.manifests {
             document(&mut out, &manifest.path, manifest.content.as_bytes());
         }
-        if let Some((program, arguments)) = &self.request.post_renderer {
-            out = self.post_render(program, arguments, &out)?;
+        if let (Some((program, arguments)), true) = (&self.request.post_renderer, self.settings.compat.is_3())
+        {
+            out = post_render::run(&self.doing, program, arguments, &out)?;
         }
         let mut all = trim(&out).to_vec();
         all.push(b'\n');
@@ -350,23 +343,6 @@ impl Render<'_> {
         lines.push('\n');
         self.report.output = lines.into_bytes();
         Ok(())
-    }
-
-    fn post_render(&self, name: &str, arguments: &[String], input: &[u8]) -> Result<Vec<u8>, Failure> {
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let output = program::run(name, &arguments, input, POST_RENDER)?;
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        if output.code != Some(0) {
-            return Err(self.fail(format!(
-                "error while running post render on files: error while running command {name}. error output:\n{said}"
-            )));
-        }
-        if output.stdout.trim_ascii().is_empty() {
-            return Err(self.fail(format!(
-                "error while running post render on files: post-renderer {name:?} produced empty output"
-            )));
-        }
-        Ok(output.stdout)
     }
 }
 

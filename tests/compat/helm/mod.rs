@@ -4,7 +4,11 @@
 //! helm.sh/helm/v4/internal/version.version=v4.3.1"`) by `LAP_HELM_RECORD=/path/to/helm cargo test --test compat
 //! helm::script`. Ports, times and digests of archives are taken out on both sides.
 
+mod completion;
+mod flags;
 mod hostile;
+mod post_render;
+mod provenance;
 mod servers;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +23,7 @@ pub struct Lab {
     site: Site,
     open: Registry,
     closed: Registry,
+    sealed: Registry,
     path: String,
 }
 
@@ -45,6 +50,19 @@ impl Lab {
         let root = tempfile::tempdir().unwrap();
         let at = |path: &str| root.path().join(path);
         copy(&fixtures().join("charts"), &at("work"));
+        for name in ["secret.gpg", "public.gpg", "public.asc"] {
+            let key = fixtures().join("provenance").join(name);
+            std::fs::create_dir_all(at("work/keys")).unwrap();
+            std::fs::copy(key, at("work/keys").join(name)).unwrap();
+        }
+        for (name, text) in [
+            ("pass", "open sesame\n"),
+            ("wrong", "open barley\n"),
+            ("values.yaml", "n: 7\ntext: from a file\n"),
+            ("more.yaml", "extra: {a: b}\n"),
+        ] {
+            std::fs::write(at("work/keys").join(name), text).unwrap();
+        }
         for folder in ["work/www/shop", "work/www/empty", "bin"] {
             std::fs::create_dir_all(at(folder)).unwrap();
         }
@@ -58,6 +76,7 @@ impl Lab {
             site,
             open: Registry::start(None),
             closed: Registry::start(Some(("ann", "secret"))),
+            sealed: Registry::sealed(&at("work")),
             root,
             path,
         }
@@ -76,7 +95,7 @@ impl Lab {
             .env("HELM_CACHE_HOME", work.join("cache"))
             .env("HELM_DATA_HOME", work.join("data"))
             .envs([("HTTP", &self.site.http), ("TLS", &self.site.tls)])
-            .envs([("REG", &self.open.host), ("PRIV", &self.closed.host)])
+            .envs([("REG", &self.open.host), ("PRIV", &self.closed.host), ("SEALED", &self.sealed.host)])
             .output()
             .unwrap()
     }
@@ -90,6 +109,7 @@ impl Lab {
             (&self.site.tls, "$TLS"),
             (&self.open.host, "$REG"),
             (&self.closed.host, "$PRIV"),
+            (&self.sealed.host, "$SEALED"),
             (&root, "$ROOT"),
         ] {
             text = text.replace(what.as_str(), name);

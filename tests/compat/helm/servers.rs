@@ -87,6 +87,9 @@ fn tls_config(ca: &Path) -> Arc<rustls::ServerConfig> {
     let leaf =
         CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    // For servers that read files.
+    std::fs::write(ca.with_file_name("server.pem"), leaf.pem()).unwrap();
+    std::fs::write(ca.with_file_name("server.key"), key.serialize_pem()).unwrap();
     let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
     let config = rustls::ServerConfig::builder().with_no_client_auth();
     Arc::new(config.with_single_cert(vec![leaf.der().clone()], key.into()).unwrap())
@@ -183,6 +186,18 @@ pub struct Registry {
 impl Registry {
     /// Starts one, for everybody or for one user.
     pub fn start(user: Option<(&str, &str)>) -> Self {
+        Self::with(user, "")
+    }
+
+    /// Starts one that speaks TLS with the certificate `server.pem` and the key `server.key` in a folder.
+    pub fn sealed(folder: &Path) -> Self {
+        let path = |name: &str| folder.join(name).display().to_string();
+        let tls =
+            format!("  tls:\n    certificate: {}\n    key: {}\n", path("server.pem"), path("server.key"));
+        Self::with(None, &tls)
+    }
+
+    fn with(user: Option<(&str, &str)>, tls: &str) -> Self {
         let program = Path::new("/usr/bin/docker-registry");
         assert!(
             program.exists(),
@@ -203,7 +218,7 @@ impl Registry {
             let storage = root.path().join("data").display().to_string();
             let text = format!(
                 "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {storage}\nhttp:\n  addr: \
-                 {host}\n{auth}"
+                 {host}\n{tls}{auth}"
             );
             std::fs::write(&config, text).unwrap();
             let mut command = Command::new(program);

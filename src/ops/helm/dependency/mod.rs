@@ -8,9 +8,10 @@ mod update;
 use std::path::{Path, PathBuf};
 
 pub use list::list;
-pub use update::{build, update};
+pub use update::{build, complete, update};
 
 use super::folder::Folder;
+use super::verify::Check;
 use super::{Settings, failed};
 use crate::base::Failure;
 use crate::chart::{Chart, Loader};
@@ -26,6 +27,8 @@ pub struct Request {
     pub skip_refresh: bool,
     /// User, password and certificates for all servers.
     pub trust: Trust,
+    /// What is to happen with signatures.
+    pub check: Check,
     /// Whether registries may be spoken to in plain HTTP.
     pub plain_http: bool,
 }

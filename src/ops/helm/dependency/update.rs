@@ -10,9 +10,10 @@ use crate::base::Failure;
 use crate::chart::{API_V1, Chart, Dependency, Loader, package};
 use crate::chartrepo::{Entry, Error, Repositories, absolute, equal, oci};
 use crate::host::fs;
+use crate::ops::helm::chart::check_dependencies;
 use crate::ops::helm::repo::{Updated, now, refresh};
 use crate::ops::helm::source::{TIMEOUT, Wanted, fetch, versions_at};
-use crate::ops::helm::{Home, Settings, failed};
+use crate::ops::helm::{Home, Settings, Source, failed, load};
 use crate::report::Context;
 use crate::template::{Constraints, Version};
 
@@ -60,6 +61,24 @@ pub async fn update(
     }
     let old = chart.metadata.api_version == API_V1;
     lock::write(&request.chart, &locked, (&digest, &now(cx)), old)
+}
+
+/// Does what [`update`] does if the chart lacks charts that it needs, and nothing else.
+///
+/// # Errors
+/// As [`update`].
+pub async fn complete(
+    cx: &Context,
+    (home, settings): (&Home, &Settings),
+    request: &Request,
+    said: &mut String,
+) -> Result<(), Failure> {
+    let source = Source::locate(&request.chart.to_string_lossy())?;
+    let chart = load(&source, settings.compat)?.chart;
+    match check_dependencies(&chart) {
+        Ok(()) => Ok(()),
+        Err(_) => update(cx, (home, settings), request, said).await,
+    }
 }
 
 /// Fetches what the lock file says; without one, as [`update`]. `said` gets what Helm prints.
@@ -248,9 +267,10 @@ impl<'m> Manager<'m> {
     /// Where a dependency is to be had.
     async fn address(&self, d: &Dependency) -> Result<Wanted, Failure> {
         let (trust, plain_http) = (self.request.trust.clone(), self.request.plain_http);
+        let check = self.request.check.clone();
         if oci::is_oci(&d.repository) {
             let reference = format!("{}/{}:{}", d.repository, d.name, d.version);
-            return Ok(Wanted { reference, trust, plain_http, ..Wanted::default() });
+            return Ok(Wanted { reference, trust, plain_http, check, ..Wanted::default() });
         }
         let known = self.list.entries.iter().find(|e| equal(&e.url, &d.repository));
         let versions = match self.names.get(&d.name).map(|name| self.home.cache.versions(name, &d.name)) {
@@ -267,7 +287,8 @@ impl<'m> Manager<'m> {
             Error::Missing(format!("could not find {}: {words}", d.name))
         })?;
         let trust = known.map_or(trust, Entry::trust);
-        Ok(Wanted { reference: absolute(&d.repository, url)?, trust, plain_http, ..Wanted::default() })
+        let reference = absolute(&d.repository, url)?;
+        Ok(Wanted { reference, trust, plain_http, check, ..Wanted::default() })
     }
 
     /// Puts the new archives into `charts/` and takes out the others.

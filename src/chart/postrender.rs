@@ -183,15 +183,15 @@ fn in_flow(text: &str, line: &str) -> Option<String> {
 /// A document without the annotation, and without maps that are empty because of that.
 fn unmark(text: &str, map: &Map) -> String {
     let wanted = deep_copy(&Value::Map(map.clone()));
-    if let (Some(whole), Some(metadata)) = (wanted.as_map(), wanted.get("metadata")) {
-        if let (Some(below), Some(notes)) = (metadata.as_map(), annotations(&wanted)) {
-            notes.remove(MARK.as_bytes());
-            if notes.is_empty() {
-                below.remove(b"annotations");
-            }
-            if below.is_empty() {
-                whole.remove(b"metadata");
-            }
+    if let (Some(whole), Some(metadata)) = (wanted.as_map(), wanted.get("metadata"))
+        && let (Some(below), Some(notes)) = (metadata.as_map(), annotations(&wanted))
+    {
+        notes.remove(MARK.as_bytes());
+        if notes.is_empty() {
+            below.remove(b"annotations");
+        }
+        if below.is_empty() {
+            whole.remove(b"metadata");
         }
     }
     let good = |text: &String| {

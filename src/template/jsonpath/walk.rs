@@ -31,7 +31,7 @@ fn block(nodes: &[Node], data: &Value, loops: usize, all: &mut Vec<Vec<Value>>) 
             }
             return Ok(at);
         }
-        let found = walk(&[data.clone()], node, 0)?;
+        let found = walk(std::slice::from_ref(data), node, 0)?;
         if !is(node, "range") {
             all.push(found);
             continue;

@@ -6,7 +6,7 @@
 /// The text `entries:` with only the section of `chart`. `Some(None)` if the index has no such chart; `None` if it is
 /// not written in a way that allows to know.
 pub(super) fn cut(text: &str, chart: &str) -> Option<Option<String>> {
-    let entries = find_line(text, "entries:", 0)?;
+    let (_, entries) = find_line(text, "entries:")?;
     let body = &text[entries..];
     let first = body.lines().find(|l| !l.trim().is_empty() && !l.trim_start().starts_with('#'))?;
     let indent = first.len() - first.trim_start().len();
@@ -20,16 +20,16 @@ pub(super) fn cut(text: &str, chart: &str) -> Option<Option<String>> {
     }
     let start = [format!("{pad}{chart}:"), format!("{pad}\"{chart}\":"), format!("{pad}'{chart}':")]
         .iter()
-        .find_map(|line| find_line(body, line, 0).map(|end| (end - line.len() - 1, end)));
+        .find_map(|line| find_line(body, line));
     let Some((start, behind)) = start else { return Some(None) };
     // A second section of that name would be an error, which only a full reading tells.
     let end = section_end(&body[behind..], indent) + behind;
     Some(Some(format!("entries:\n{}", &body[start..end])))
 }
 
-/// The place behind the line that is `wanted` and nothing else, from `from` on.
-fn find_line(text: &str, wanted: &str, from: usize) -> Option<usize> {
-    let mut at = from;
+/// Where the line is that is `wanted` and at most a comment: its begin, and the begin of the next one.
+fn find_line(text: &str, wanted: &str) -> Option<(usize, usize)> {
+    let mut at = 0;
     loop {
         let found = at + text[at..].find(wanted)?;
         let end = found + wanted.len();
@@ -37,7 +37,7 @@ fn find_line(text: &str, wanted: &str, from: usize) -> Option<usize> {
         let line_end = text[end..].find('\n').map_or(text.len(), |n| end + n);
         let rest = text[end..line_end].trim();
         if begins && (rest.is_empty() || rest.starts_with('#')) {
-            return Some((line_end + 1).min(text.len()));
+            return Some((found, (line_end + 1).min(text.len())));
         }
         at = end;
     }
@@ -72,6 +72,11 @@ mod tests {
         assert_eq!(cut(INDEX, "a").unwrap().unwrap(), a);
         assert_eq!(cut(INDEX, "b").unwrap().unwrap(), "entries:\n  b:\n    - name: b\n");
         assert_eq!(cut(INDEX, "c").unwrap().unwrap(), "entries:\n  \"c\":\n  - name: c\n");
+        assert_eq!(
+            cut("entries:\n  w: # ☃☃☃\n  - n: w\n", "w").unwrap().unwrap(),
+            "entries:\n  w: # ☃☃☃\n  - n: w\n"
+        );
+        assert_eq!(cut("entries:\n  w:", "w").unwrap().unwrap(), "entries:\n  w:");
         assert_eq!(cut(INDEX, "d"), Some(None));
         assert_eq!(cut("{\"entries\": {}}", "a"), None);
         assert_eq!(cut("entries: {a: []}\n", "a"), None);

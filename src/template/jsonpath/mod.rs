@@ -84,7 +84,7 @@ mod tests {
     use crate::yaml::{self, Options};
 
     const DATA: &str = "{name: web, num: 1000000, flag: true, none: null, dotted.key: d, image: {tag: '1.2', repo: r},\
-                        ports: [{name: a, port: 80}, {name: b, port: 81.5}, {name: c}], list: [x, y, z], nums: [1.5, 2.5], empty: []}";
+                        ports: [{name: a, port: 80}, {name: b, port: 81.5}, {name: c}], list: [p, q, r], nums: [1.5, 2.5], empty: []}";
 
     fn run(template: &str) -> String {
         let data = yaml::read(DATA.as_bytes(), Options::default()).unwrap();
@@ -102,9 +102,9 @@ mod tests {
             ("{.num} {.flag} {.none}", "1e+06 true null"),
             ("{.image}", r#"{"repo":"r","tag":"1.2"}"#),
             ("{.dotted\\.key}{['dotted\\.key']}", "dd"),
-            ("{.list[0]}{.list[-1]}{.list[1:]}{.list[0:3:2]}", "xzy zx z"),
-            ("{.list[0,2]} {['name','num']}", "x z web 1e+06"),
-            ("{.list[*]}", "x y z"),
+            ("{.list[0]}{.list[-1]}{.list[1:]}{.list[0:3:2]}", "prq rp r"),
+            ("{.list[0,2]} {['name','num']}", "p r web 1e+06"),
+            ("{.list[*]}", "p q r"),
             ("{.image.*}", "r 1.2"),
             ("{.ports[*].name}", "a b c"),
             ("{..tag}", "1.2"),
@@ -112,10 +112,10 @@ mod tests {
             ("{.ports[?(@.port)].name}", "a b"),
             ("{.ports[?(@.name==\"a\")].port}", "80"),
             ("{range .ports[*]}{.name}{\"\\n\"}{end}.", "a\nb\nc\n."),
-            ("{range .list[*]}<{@}>{end}", "<x><y><z>"),
+            ("{range .list[*]}<{@}>{end}", "<p><q><r>"),
             ("{\"a\"}{'b'} c {1}{2.5}{true}", "ab c 12.5true"),
             (".name", ".name"),
-            ("{.list[:2]}", "x y"),
+            ("{.list[:2]}", "p q"),
         ] {
             assert_eq!(run(template), want, "{template}");
         }

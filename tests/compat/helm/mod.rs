@@ -10,6 +10,7 @@ mod hostile;
 mod post_render;
 mod provenance;
 mod servers;
+mod traps;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -29,6 +29,9 @@ pub async fn finish(cx: &Context, world: &Arc<World>, target: &Target<'_>) -> Re
     let stage = stage.ok_or_else(|| Error::Bug("the target was not evaluated".into()))?;
     let tree = world.tree(stage.result)?;
     let mut config = image::finish(stage, &tree.base, &tree.layers, world.epoch);
+    if let Some(changes) = &world.request.changes {
+        changes.apply(&mut config);
+    }
     if world.cache.exports.inline() {
         inline(world, &tree).write(&mut config);
     }

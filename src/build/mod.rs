@@ -36,6 +36,7 @@ mod execute;
 mod export;
 pub mod facts;
 mod finish;
+mod identify;
 pub mod image;
 pub mod keys;
 mod known;
@@ -45,6 +46,7 @@ pub mod plan;
 mod report;
 mod request;
 mod run;
+pub mod spec;
 pub mod step;
 pub mod transfer;
 mod unpacked;
@@ -53,10 +55,13 @@ pub mod why;
 pub use doors::{DoorOptions, Doors, blocking};
 pub use error::Error;
 pub use output::Output;
+pub use facts::{GitInputs, GitTree};
+pub use identify::{Identity, StandIn, identify};
 pub use report::{Built, ExportedOutput, Layers};
 pub use request::{
     CacheExport, CacheMountOptions, CachePlace, ContextSource, PROXY_ARGS, Request, RunOptions, SecretSource,
     SecretValue, SshSource,
 };
 pub use run::run;
+pub use spec::ConfigChanges;
 pub use unpacked::UnpackedLayers;

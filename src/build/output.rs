@@ -52,6 +52,8 @@ pub enum Output {
 pub struct Push {
     /// Under its digest alone, without tags.
     pub by_digest: bool,
+    /// What a name stands for already stays: then that is the result.
+    pub adopt: bool,
 }
 
 /// The form in which an image leaves.

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use crate::base::{Platform, Reference};
 use crate::build::evaluate::NamedContext;
 use crate::build::evaluate::remote::Remote;
+use crate::build::facts::GitTree;
 use crate::build::output::{Annotation, Output};
+use crate::build::spec::ConfigChanges;
 use crate::build::step::{GitOrigin, Network, UrlOrigin};
 use crate::oci::compress::Compression;
 use crate::sandbox::{HostAddress, ResourceLimit};
@@ -52,6 +54,8 @@ pub struct Request {
     pub lenient: bool,
     /// What to make of the result beside keeping it in the store.
     pub outputs: Vec<Output>,
+    /// Changes of the finished configuration.
+    pub changes: Option<ConfigChanges>,
 }
 
 /// Where the build context comes from.
@@ -65,6 +69,8 @@ pub enum ContextSource {
     Url(UrlOrigin),
     /// A commit of a Git repository.
     Git(GitOrigin),
+    /// A folder of a repository of this machine, which knows its Dockerfile.
+    Tree(GitTree),
 }
 
 impl std::str::FromStr for ContextSource {

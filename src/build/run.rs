@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::base::{Failure, Platform};
+use crate::base::{Failure, Platform, StepKey};
 use crate::build::evaluate::survey::{self, Subject};
 use crate::build::evaluate::{self, Evaluated, Outline, Parameters};
 use crate::build::execute::{World, WorldInputs, execute, keep, trim};
@@ -11,14 +11,16 @@ use crate::build::facts::agents;
 use crate::build::facts::context;
 use crate::build::facts::contexts::MainContext;
 use crate::build::facts::fetched::Fetched;
-use crate::build::facts::{BaseImage, Definition, bases, contexts, definition, secrets};
+use crate::build::facts::secrets::Secrets;
+use crate::build::facts::{BaseImage, ContextTree, Definition, bases, contexts, definition, secrets};
 use crate::build::finish::{Target, finish};
 use crate::build::plan::{self, Facts};
-use crate::build::step::{StageIndex, Step, StepIndex};
+use crate::build::identify::StandIn;
+use crate::build::step::{Stage, StageIndex, Step, StepIndex};
 use crate::build::transfer::{LayerSource, Origin};
 use crate::build::why::{self, History, Telling};
 use crate::build::{Built, Doors, Error, Request, blocking, checks, export, known};
-use crate::dockerfile::{self, Dockerfile, Syntax};
+use crate::dockerfile::{self, Dockerfile, Syntax, Warning, ignore};
 use crate::oci::ImageConfig;
 use crate::report::{Context, Outcome, TaskKind};
 
@@ -38,37 +40,20 @@ pub async fn run(cx: &Context, doors: &Doors, request: Request) -> Result<Built,
         blocking(move || Ok((secrets::read(&cx, &options.secrets)?, agents::read(&options.agents)?))).await?
     };
     let context = contexts::main(cx, doors, &request.context, &secrets).await?;
-    let (context, Definition { mut file, ignore }) = read_definition(cx, &request, context).await?;
-    let parameters = parameters(&request);
-    let written = file.clone();
-    let (outline, found) = outlined(cx, doors, (&mut file, &parameters), request.pull).await?;
-    let configs: Vec<ImageConfig> = found.iter().map(|base| base.config.clone()).collect();
-    let check = survey::options(&file, &parameters)?;
-    let subject = Subject {
-        file: &written,
-        outline: &outline,
-        bases: &configs,
-        parameters: &parameters,
-        ignore: &ignore,
-        check: &check,
-    };
-    let warnings = checks::warn(cx, &subject)?;
-    let Evaluated { steps, stages, contexts: more } =
-        evaluate::evaluate(&file, &outline, &configs, &parameters)?;
-    let source_date_epoch = source_date_epoch(&request, &outline)?;
-    if let Some(target) = stages[outline.target.0].as_ref() {
-        export::check(&request, &target.image.platform(), source_date_epoch)?;
-    }
-    let mut contexts = vec![context.into_tree(ignore)?];
-    contexts.extend(contexts::open(cx, doors, &more, &secrets).await?);
-    let (selections, steps, contexts) = {
-        let (cx, doors) = (cx.clone(), doors.clone());
-        blocking(move || Ok((context::read(&cx, &doors, &contexts, &steps)?, steps, contexts))).await?
-    };
-    let epoch = source_date_epoch.unwrap_or_else(|| newest(&found));
-    let layers = configs.iter().map(|config| config.layers().to_vec()).collect();
-    let facts = Facts { bases: layers, selections, source_date_epoch };
-    let keys = plan::definition_keys(&steps, &stages, &facts);
+    let (context, Definition { file, ignore }) = read_definition(cx, &request, context, false).await?;
+    let wish = Wish { request: &request, stand_ins: &[], quiet: false };
+    let Prepared {
+        file,
+        outline,
+        found,
+        steps,
+        stages,
+        contexts,
+        facts,
+        keys,
+        warnings,
+    } = prepare(cx, doors, &wish, (file, context, ignore, &secrets)).await?;
+    let epoch = facts.source_date_epoch.unwrap_or_else(|| newest(&found));
     let forced = forced(cx, &request, &file, &steps);
     let fresh = plan::fresh(&steps, &stages, &forced);
     let chain = plan::chain_of(&steps, &stages, outline.target);
@@ -106,6 +91,71 @@ pub async fn run(cx: &Context, doors: &Doors, request: Request) -> Result<Built,
     kept.and(trimmed).and(shared)?;
     built.warnings = warnings;
     Ok(built)
+}
+
+/// What is to be prepared.
+pub(super) struct Wish<'a> {
+    pub request: &'a Request,
+    /// Images that stand in the place of base images.
+    pub stand_ins: &'a [StandIn],
+    /// Whether nothing is said that the build itself will say.
+    pub quiet: bool,
+}
+
+/// All that is known before the first step.
+pub(super) struct Prepared {
+    pub file: Dockerfile,
+    pub outline: Outline,
+    pub found: Vec<BaseImage>,
+    pub steps: Vec<Step>,
+    pub stages: Vec<Option<Stage>>,
+    pub contexts: Vec<ContextTree>,
+    pub facts: Facts,
+    pub keys: Vec<StepKey>,
+    pub warnings: Vec<Warning>,
+}
+
+/// Reads the facts and works out steps and keys.
+///
+/// # Errors
+/// See [`Error`].
+pub(super) async fn prepare(
+    cx: &Context,
+    doors: &Doors,
+    wish: &Wish<'_>,
+    (mut file, context, ignore, secrets): (Dockerfile, MainContext, ignore::Matcher, &Secrets),
+) -> Result<Prepared, Error> {
+    let request = wish.request;
+    let parameters = parameters(request);
+    let written = file.clone();
+    let (outline, found) = outlined(cx, doors, (&mut file, &parameters), wish).await?;
+    let configs: Vec<ImageConfig> = found.iter().map(|base| base.config.clone()).collect();
+    let check = survey::options(&file, &parameters)?;
+    let subject = Subject {
+        file: &written,
+        outline: &outline,
+        bases: &configs,
+        parameters: &parameters,
+        ignore: &ignore,
+        check: &check,
+    };
+    let warnings = if wish.quiet { Vec::new() } else { checks::warn(cx, &subject)? };
+    let Evaluated { steps, stages, contexts: more } =
+        evaluate::evaluate(&file, &outline, &configs, &parameters)?;
+    let source_date_epoch = source_date_epoch(request, &outline)?;
+    if let Some(target) = stages[outline.target.0].as_ref() {
+        export::check(request, &target.image.platform(), source_date_epoch)?;
+    }
+    let mut contexts = vec![context.into_tree(ignore)?];
+    contexts.extend(contexts::open(cx, doors, &more, secrets).await?);
+    let (selections, steps, contexts) = {
+        let (cx, doors) = (cx.clone(), doors.clone());
+        blocking(move || Ok((context::read(&cx, &doors, &contexts, &steps)?, steps, contexts))).await?
+    };
+    let layers = configs.iter().map(|config| config.layers().to_vec()).collect();
+    let facts = Facts { bases: layers, selections, source_date_epoch };
+    let keys = plan::definition_keys(&steps, &stages, &facts);
+    Ok(Prepared { file, outline, found, steps, stages, contexts, facts, keys, warnings })
 }
 
 /// Also after a step failed: what the others have kept is kept within its limit.
@@ -147,7 +197,7 @@ pub(super) async fn definition_of(
         blocking(move || secrets::read(&cx, &sources)).await?
     };
     let context = contexts::main(cx, doors, &request.context, &secrets).await?;
-    Ok(read_definition(cx, request, context).await?.1)
+    Ok(read_definition(cx, request, context, false).await?.1)
 }
 
 /// The outline with all triggers of base images in `file`, and the base images. Triggers may name further images, which may
@@ -156,12 +206,17 @@ async fn outlined(
     cx: &Context,
     doors: &Doors,
     (file, parameters): (&mut Dockerfile, &Parameters),
-    pull: bool,
+    wish: &Wish<'_>,
 ) -> Result<(Outline, Vec<BaseImage>), Error> {
     let (mut known, mut expanded) = (Vec::new(), BTreeSet::new());
     loop {
         let outline = evaluate::outline(file, parameters)?;
-        known = bases::resolve(cx, doors, (&outline.bases, known), pull).await?;
+        let stood_in = outline.bases.iter().filter_map(|base| {
+            let own = wish.stand_ins.iter().find(|own| own.names.contains(&base.reference))?;
+            Some(own.base(base.clone()))
+        });
+        known.extend(stood_in);
+        known = bases::resolve(cx, doors, (&outline.bases, known), wish.request.pull).await?;
         let configs: Vec<ImageConfig> = known.iter().map(|base| base.config.clone()).collect();
         if !evaluate::expand_triggers(file, &outline, &configs, &mut expanded)? {
             return Ok((outline, known));
@@ -195,12 +250,13 @@ fn forced(cx: &Context, request: &Request, file: &Dockerfile, steps: &[Step]) ->
     steps.iter().enumerate().filter(is_forced).map(|(index, _)| StepIndex(index)).collect()
 }
 
-async fn read_definition(
+pub(super) async fn read_definition(
     cx: &Context,
     request: &Request,
     context: MainContext,
+    quiet: bool,
 ) -> Result<(MainContext, Definition), Error> {
-    let task = cx.report.task(TaskKind::Internal, "[internal] load build definition");
+    let task = (!quiet).then(|| cx.report.task(TaskKind::Internal, "[internal] load build definition"));
     let asked = request.dockerfile.clone();
     let read = blocking(move || {
         let definition = definition::read(&context, asked.as_deref())?;
@@ -208,13 +264,16 @@ async fn read_definition(
     })
     .await;
     if let Ok((_, definition)) = &read
+        && !quiet
         && let Syntax::Other(syntax) = dockerfile::syntax(&definition.file.file)
     {
         cx.report.warn(format!("{syntax} is not fetched: the file is read as a Dockerfile"));
     }
-    match &read {
-        Ok(_) => task.finish(Outcome::Done, None),
-        Err(e) => task.finish(Outcome::Failed(e.to_string()), None),
+    if let Some(task) = task {
+        match &read {
+            Ok(_) => task.finish(Outcome::Done, None),
+            Err(e) => task.finish(Outcome::Failed(e.to_string()), None),
+        }
     }
     read
 }

@@ -130,6 +130,11 @@ pub struct Read {
 }
 
 impl Read {
+    /// Whether of folders not everything is read.
+    pub fn is_narrowed(&self) -> bool {
+        self.include.is_some() || !self.exclude.is_empty()
+    }
+
     /// One path without wildcards, all of it.
     pub fn of(from: From, path: impl Into<String>) -> Self {
         Self {

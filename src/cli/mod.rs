@@ -2,6 +2,7 @@
 //!
 //! One file per command; each has its clap `Args` and one `run`. Nothing below this folder knows clap.
 
+mod build;
 mod config;
 mod cr;
 mod doctor;
@@ -94,6 +95,8 @@ enum Command {
     /// Build, run and keep images
     #[command(subcommand)]
     Image(Box<image::ImageCommand>),
+    /// Build the images of a project
+    Build(Box<build::Build>),
     /// Show what werf.yaml means, or everything that is wrong with it
     #[command(subcommand)]
     Config(Box<config::ConfigCommand>),
@@ -149,6 +152,7 @@ pub fn main() -> ExitCode {
 fn run(lap: Lap) -> Result {
     match lap.command {
         Command::Image(command) => command.run(&lap.global),
+        Command::Build(command) => command.run(&lap.global),
         Command::Config(command) => command.run(&lap.global),
         Command::Cr(command) => command.run(&lap.global),
         Command::Registry(command) => command.run(&lap.global),

@@ -30,6 +30,7 @@ pub async fn run(cx: &Context, doors: &Doors, request: &Request) -> Result<PushR
     };
     let request = PushRequest {
         by_digest: false,
+        adopt: false,
         image: descriptor.manifest_digest(),
         targets: vec![request.target.clone()],
         compression: request.compression,

@@ -29,6 +29,16 @@ pub struct ClientOptions {
     pub retry: Retry,
 }
 
+impl ClientOptions {
+    /// In `insecure`: every registry.
+    pub const ANY: &'static str = "*";
+
+    /// Whether `registry` may be spoken to without TLS that can be trusted.
+    pub fn is_insecure(&self, registry: &str) -> bool {
+        self.insecure.contains(registry) || self.insecure.contains(Self::ANY)
+    }
+}
+
 impl Default for ClientOptions {
     /// Anonymous, secure, without mirrors.
     fn default() -> Self {

@@ -22,12 +22,25 @@ struct Inner {
 
 /// Emits events to all sinks; cheap to clone.
 #[derive(Clone)]
-pub struct Reporter(Arc<Inner>);
+pub struct Reporter(Arc<Inner>, Option<Arc<str>>);
 
 impl Reporter {
     /// A reporter for `sinks`, masking `secrets`.
     pub fn new(sinks: Vec<Arc<dyn Sink>>, secrets: Arc<Secrets>) -> Self {
-        Self(Arc::new(Inner { sinks, secrets, began: Instant::now(), next: AtomicU64::new(1) }))
+        Self(Arc::new(Inner { sinks, secrets, began: Instant::now(), next: AtomicU64::new(1) }), None)
+    }
+
+    /// The same reporter for a part of the whole: names of its tasks begin with `title`.
+    #[must_use]
+    pub fn within(&self, title: &str) -> Self {
+        Self(Arc::clone(&self.0), Some(title.into()))
+    }
+
+    fn titled(&self, name: String) -> String {
+        match &self.1 {
+            Some(title) => format!("{title}: {name}"),
+            None => name,
+        }
     }
 
     /// A reporter nobody listens to.
@@ -48,14 +61,14 @@ impl Reporter {
     /// Begins a task. Dropping it unfinished reports it as cancelled.
     pub fn task(&self, kind: TaskKind, name: impl Into<String>) -> Task {
         let id = TaskId(self.0.next.fetch_add(1, Ordering::Relaxed));
-        let name = self.0.secrets.redact_text(&name.into());
+        let name = self.0.secrets.redact_text(&self.titled(name.into()));
         self.emit(&Event::Started { task: id, kind, name, at: self.now() });
         Task { reporter: self.clone(), id, streams: Mutex::default(), finished: false }
     }
 
     /// Says which steps there will be.
     pub fn planned(&self, mut steps: Vec<PlannedStep>) {
-        let redact = |text: &mut String| *text = self.0.secrets.redact_text(text);
+        let redact = |text: &mut String| *text = self.0.secrets.redact_text(&self.titled(std::mem::take(text)));
         for step in &mut steps {
             redact(&mut step.name);
             step.after.iter_mut().for_each(redact);

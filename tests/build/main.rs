@@ -26,6 +26,7 @@ mod leaving;
 mod mounts;
 mod onbuild;
 mod outputs;
+mod project;
 mod remote;
 mod reproducible;
 mod running;

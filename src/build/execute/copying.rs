@@ -46,7 +46,7 @@ pub fn copy(
         Ok(())
     };
     for (read, ready) in reads {
-        reading::with_source(world, read, ready, |source| {
+        reading::with_source(cx, world, (read, ready), |source| {
             let put = &mut |source: Source<'_>, selected: &[Selected]| {
                 let items: Vec<Item<'_>> = selected.iter().map(Item::Selected).collect();
                 put(source, &items, read.unpack)

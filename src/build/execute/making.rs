@@ -236,7 +236,7 @@ fn act(cx: &Context, world: &World, index: StepIndex, scene: &Scene<'_>) -> Resu
     let mut tree = world.doors.snapshots()?.writable(&below)?;
     let reads: Vec<(&Read, &Ready)> = step.reads.iter().zip(scene.ready).collect();
     for (read, ready) in &reads {
-        let kept = reading::with_source(world, read, ready, |source| {
+        let kept = reading::with_source(cx, world, (read, ready), |source| {
             why::keep_files(cx, world, (read, &ready.hash), source)
         });
         if let Err(error) = kept {

@@ -75,7 +75,7 @@ fn copied(
     (read, ready): (&Read, &Ready),
     root: &Path,
 ) -> Result<&'static str, Error> {
-    reading::with_source(world, read, ready, |source| {
+    reading::with_source(cx, world, (read, ready), |source| {
         let put = &mut |source: Source<'_>, selected: &[Selected]| -> Result<(), snapshot::Error> {
             let items: Vec<Item<'_>> = selected.iter().map(Item::Selected).collect();
             let request = CopyRequest {

@@ -71,13 +71,16 @@ pub fn not_found(error: snapshot::Error, world: &World, read: &Read) -> Error {
 /// # Errors
 /// If the layers cannot be merged; those of `work`.
 pub fn with_source<T>(
+    cx: &Context,
     world: &World,
-    read: &Read,
-    ready: &Ready,
+    (read, ready): (&Read, &Ready),
     work: impl FnOnce(Source<'_>) -> Result<T, Error>,
 ) -> Result<T, Error> {
     match (&ready.tree, read.from) {
-        (None, From::Context(context)) => world.contexts[context.0].with_source(work),
+        (None, From::Context(context)) => {
+            world.contexts[context.0].prepare(cx, read)?;
+            world.contexts[context.0].with_source(work)
+        }
         (None, _) => Err(Error::Bug("a tree was to be read that was not unpacked".into())),
         (Some(tree), _) => {
             let view = world.doors.snapshots()?.view(&tree.chain())?;

@@ -123,6 +123,7 @@ async fn keep(
         compression: form.compression,
         sources: world.sources.all(),
         by_digest: how.by_digest,
+        adopt: how.adopt,
     };
     let mut report = push(cx, &world.doors, &request).await?;
     report.manifest.annotations.extend(image.annotations);

@@ -1,11 +1,13 @@
 //! What the steps of a build select from its contexts, as content hashes. Only files that a step names are read, and of
 //! those only the ones that changed since they were last read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::base::ContentHash;
+use crate::build::facts::gittree::GitTree;
 use crate::build::facts::selection;
 use crate::build::step::{From, Read, Step, StepIndex};
 use crate::build::{Doors, Error};
@@ -29,18 +31,58 @@ pub struct ContextTree {
     pub root_owned: bool,
     /// What has to be there as long as the tree is read.
     pub hold: Option<Box<Writable>>,
+    /// The folder of a repository that it is. Then its own folder has only what was needed yet.
+    pub git: Option<Checkout>,
+}
+
+/// What was written of a folder of a repository.
+#[derive(Debug)]
+pub struct Checkout {
+    /// The folder.
+    pub tree: GitTree,
+    /// What is there.
+    pub written: Mutex<BTreeSet<Vec<u8>>>,
+    /// Where: gone with this.
+    pub place: tempfile::TempDir,
 }
 
 impl ContextTree {
     /// Calls `work` with the tree as a source of COPY.
     pub fn with_source<T>(&self, work: impl FnOnce(Source<'_>) -> T) -> T {
-        let filter = |path: &[u8], directory: bool| shows(&self.ignore, path, directory);
+        let filter = |path: &[u8], directory: bool| match shows(&self.ignore, path, directory) {
+            Verdict::Keep => Verdict::Keep,
+            other => match self.git.as_ref().is_some_and(|git| git.tree.is_added(path)) {
+                true if directory => Verdict::Descend,
+                true => Verdict::Keep,
+                false => other,
+            },
+        };
         let hides = !self.ignore.is_empty();
         work(Source {
             root: &self.root,
             filter: hides.then_some(&filter as &tree::Filter<'_>),
             root_owned: self.root_owned,
         })
+    }
+}
+
+impl ContextTree {
+    /// Makes sure that what is read can be read from its folder.
+    ///
+    /// # Errors
+    /// If an object of the repository cannot be read, or the folder not be written.
+    pub fn prepare(&self, cx: &Context, read: &Read) -> Result<(), Error> {
+        let Some(Checkout { tree, written, .. }) = &self.git else { return Ok(()) };
+        let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
+        tree.write(cx, (read, &self.ignore), (&self.root, &mut written))
+    }
+
+    /// What stands for the tree in records of builds: its folder, or that of the repository.
+    pub fn place(&self) -> String {
+        match &self.git {
+            Some(git) => git.tree.place(),
+            None => self.root.display().to_string(),
+        }
     }
 }
 
@@ -65,6 +107,16 @@ pub fn read(
         if reads.is_empty() {
             continue;
         }
+        if let Some(git) = &context.git {
+            for (place, step, read) in reads {
+                let hash = git.tree.hash(read, &context.ignore).map_err(|error| match error {
+                    Error::Snapshot(error) => missing(error, step, context),
+                    other => located(other, step),
+                });
+                hashes.insert(place, hash?);
+            }
+            continue;
+        }
         let known = doors.store().stat_cache(&context.root)?;
         let cache = Remembered { known, now: cx.clock.now(), largest: cx.limits.layer_size };
         for (place, step, read) in reads {
@@ -79,7 +131,7 @@ pub fn read(
 }
 
 /// What `.dockerignore` shows of a path.
-fn shows(ignore: &ignore::Matcher, path: &[u8], directory: bool) -> Verdict {
+pub(super) fn shows(ignore: &ignore::Matcher, path: &[u8], directory: bool) -> Verdict {
     let text = String::from_utf8_lossy(path);
     if !ignore.finds(&text) {
         return Verdict::Keep;
@@ -115,6 +167,16 @@ pub fn remembered(cx: &Context, doors: &Doors, context: &ContextTree) -> Result<
     Ok(Remembered { known, now: cx.clock.now(), largest: cx.limits.layer_size })
 }
 
+/// What is wrong with what a step reads, with the step's place.
+fn located(error: Error, step: &Step) -> Error {
+    match error {
+        Error::Input { message, hints } => {
+            hints.into_iter().fold(Error::definition(&step.span, message), Error::hint)
+        }
+        other => other,
+    }
+}
+
 /// A missing source, said with what may explain it.
 fn missing(error: snapshot::Error, step: &Step, context: &ContextTree) -> Error {
     let ContextTree { title, root, ignore, .. } = context;
@@ -127,6 +189,12 @@ fn missing(error: snapshot::Error, step: &Step, context: &ContextTree) -> Error 
     };
     let written = path.trim_start_matches('/');
     let not_found = Error::definition(&step.span, format!("{path:?}: not found in {title}"));
+    if let snapshot::Error::NoSource { hidden: true, .. } = &error && context.git.is_some() {
+        return not_found.hint(format!("{written} is there, but .dockerignore hides it"));
+    }
+    if let Some(git) = &context.git {
+        return not_found.hint(format!("sources are looked for in {}", git.tree.place()));
+    }
     if ignore.finds(written) && root.join(written).exists() {
         return not_found.hint(format!("{written} is there, but .dockerignore hides it"));
     }

@@ -2,9 +2,12 @@
 
 use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use crate::base::{Failure, SourceFile};
+use crate::build::facts::context::Checkout;
 use crate::build::facts::fetched::Fetched;
+use crate::build::facts::gittree::GitTree;
 use crate::build::facts::secrets::Secrets;
 use crate::build::facts::{ContextTree, downloads, repositories};
 use crate::build::step::{ContextRequest, Origin};
@@ -30,11 +33,17 @@ pub struct MainContext {
     pub remote: bool,
     root_owned: bool,
     hold: Option<Box<Writable>>,
+    git: Option<(GitTree, tempfile::TempDir)>,
 }
 
 impl MainContext {
     fn folder(root: PathBuf, remote: bool) -> Self {
-        Self { root, dockerfile: None, remote, root_owned: true, hold: None }
+        Self { root, dockerfile: None, remote, root_owned: true, hold: None, git: None }
+    }
+
+    /// The folder of a repository that it is.
+    pub fn git(&self) -> Option<&GitTree> {
+        self.git.as_ref().map(|(tree, _)| tree)
     }
 
     /// The context as a tree that hides what `ignore` says.
@@ -48,6 +57,7 @@ impl MainContext {
             ignore,
             root_owned: self.root_owned,
             hold: self.hold,
+            git: self.git.map(|(tree, place)| Checkout { tree, written: Mutex::default(), place }),
         })
     }
 }
@@ -64,6 +74,15 @@ pub async fn main(
 ) -> Result<MainContext, Error> {
     match source {
         ContextSource::Folder(path) => Ok(MainContext::folder(path.clone(), false)),
+        ContextSource::Tree(tree) => {
+            let folder = doors.home().join("tmp");
+            fs::create_dir_all(&folder)?;
+            let place = tempfile::Builder::new().prefix("context-").tempdir_in(&folder);
+            let place = place.map_err(|e| crate::host::Error::new("make a folder in", &folder, e))?;
+            let git = Some((tree.clone(), place));
+            let root = git.as_ref().map(|(_, place)| place.path().to_owned()).unwrap_or_default();
+            Ok(MainContext { git, ..MainContext::folder(root, true) })
+        }
         ContextSource::Git(origin) => {
             Ok(MainContext::folder(repositories::tree(cx, doors, origin, secrets).await?, true))
         }
@@ -100,7 +119,7 @@ fn archive_or_dockerfile(cx: &Context, doors: &Doors, mut file: File) -> Result<
     if let Some(notes) = unpacked {
         notes.into_iter().for_each(|note| cx.report.warn(note));
         let hold = Some(Box::new(tree));
-        return Ok(MainContext { root, dockerfile: None, remote: true, root_owned: false, hold });
+        return Ok(MainContext { root_owned: false, hold, ..MainContext::folder(root, true) });
     }
     file.rewind().map_err(fail)?;
     let mut bytes = Vec::new();
@@ -144,7 +163,14 @@ async fn one(
 ) -> Result<ContextTree, Error> {
     let title = request.title.clone();
     let tree =
-        |root| ContextTree { title, root, ignore: ignore::Matcher::default(), root_owned: true, hold: None };
+        |root| ContextTree {
+            title,
+            root,
+            ignore: ignore::Matcher::default(),
+            root_owned: true,
+            hold: None,
+            git: None,
+        };
     match &request.origin {
         Origin::Folder(folder) => {
             let folder = folder.clone();

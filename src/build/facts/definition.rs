@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::base::SourceFile;
 use crate::build::Error;
@@ -26,6 +27,9 @@ pub struct Definition {
 /// If the context is not a directory, the Dockerfile is missing, a directory, empty, too large or not a Dockerfile, or
 /// the ignore file has a bad pattern.
 pub fn read(context: &MainContext, asked: Option<&Path>) -> Result<Definition, Error> {
+    if let Some(tree) = context.git() {
+        return parsed(Arc::clone(tree.dockerfile()), tree.ignore()?);
+    }
     let stdin = asked == Some(Path::new("-"));
     let (shown, bytes, ignore) = match &context.dockerfile {
         Some(bytes) => ("Dockerfile".into(), bytes.clone(), ignore::Matcher::default()),
@@ -39,10 +43,14 @@ pub fn read(context: &MainContext, asked: Option<&Path>) -> Result<Definition, E
             (shown, bytes, ignore_of(context, Some(&path))?)
         }
     };
-    if bytes.is_empty() {
+    parsed(SourceFile::new(shown, bytes), ignore)
+}
+
+fn parsed(source: Arc<SourceFile>, ignore: ignore::Matcher) -> Result<Definition, Error> {
+    if source.bytes().is_empty() {
+        let shown = source.name();
         return Err(Error::input("the Dockerfile cannot be empty").hint(format!("{shown} has no content")));
     }
-    let source = SourceFile::new(shown, bytes);
     let file = dockerfile::parse(&source).map_err(|error| match dockerfile::syntax(&source) {
         Syntax::Newer(syntax) => Error::Newer { syntax, source: Box::new(error) },
         _ => error.into(),

@@ -25,14 +25,17 @@ pub fn each<E: From<snapshot::Error>>(
     let matches = |pattern: &[u8], path: &[u8]| glob::matches(pattern, path);
     let patterns = read.paths.iter().map(|path| Pattern { text: path.as_bytes(), wildcard: read.wildcards });
     let selected = copy::select(source, &patterns.collect::<Vec<_>>(), &matches)?;
-    if read.include.is_none() && read.exclude.is_empty() {
+    if !read.is_narrowed() {
         return work(*source, &selected);
     }
     require_included(source, read)?;
     let narrowing = Narrowing::new(read);
     for one in &selected {
         let root = one.path.as_os_str().as_bytes();
-        let filter = |path: &[u8], directory: bool| narrowing.verdict(source, (root, path), directory);
+        let filter = |path: &[u8], directory: bool| {
+            let shown = source.filter.map_or(Verdict::Keep, |filter| filter(path, directory));
+            narrowing.verdict(shown, (root, path), directory)
+        };
         work(Source { filter: Some(&filter), ..*source }, std::slice::from_ref(one))?;
     }
     Ok(())
@@ -60,7 +63,7 @@ fn require_included(source: &Source<'_>, read: &Read) -> Result<(), snapshot::Er
     Ok(())
 }
 
-fn has_wildcard(text: &str) -> bool {
+pub(super) fn has_wildcard(text: &str) -> bool {
     let mut letters = text.chars();
     while let Some(letter) = letters.next() {
         match letter {
@@ -98,22 +101,21 @@ pub fn hash(
 }
 
 /// `--parents` and `--exclude`, compiled.
-struct Narrowing {
+pub(super) struct Narrowing {
     include: Option<ignore::Matcher>,
     exclude: ignore::Matcher,
 }
 
 impl Narrowing {
     /// The patterns were looked at when the instruction was evaluated.
-    fn new(read: &Read) -> Self {
+    pub(super) fn new(read: &Read) -> Self {
         let compile = |patterns: &[String]| ignore::Matcher::new(patterns).unwrap_or_default();
         let include = read.include.as_ref().map(|pattern| compile(std::slice::from_ref(pattern)));
         Self { include, exclude: compile(&read.exclude) }
     }
 
-    /// What is shown of `path`, which is below the selected `root`.
-    fn verdict(&self, source: &Source<'_>, (root, path): (&[u8], &[u8]), directory: bool) -> Verdict {
-        let shown = source.filter.map_or(Verdict::Keep, |filter| filter(path, directory));
+    /// What is shown of `path`, which is below the selected `root` and of which `shown` would be shown without this.
+    pub(super) fn verdict(&self, shown: Verdict, (root, path): (&[u8], &[u8]), directory: bool) -> Verdict {
         let below = path.strip_prefix(root).map(|rest| rest.strip_prefix(b"/").unwrap_or(rest));
         let Some(below) = below.filter(|below| !below.is_empty()) else { return shown };
         if shown == Verdict::Drop {

@@ -30,6 +30,8 @@ pub struct PushRequest {
     pub sources: Vec<LayerSource>,
     /// Push to the targets' repositories under the digest alone, without tags.
     pub by_digest: bool,
+    /// What a target stands for already stays: then that is what the report says.
+    pub adopt: bool,
 }
 
 /// What was pushed.
@@ -90,6 +92,9 @@ async fn push_to(
     target: &Reference,
     (manifest, config): (&Manifest, &ImageConfig),
 ) -> Result<PushReport, Error> {
+    if request.adopt && let Some(report) = standing(cx, doors, target).await? {
+        return Ok(report);
+    }
     let layers = manifest.layers.iter().zip(config.layers()).enumerate();
     let pushes = layers.map(|(index, (descriptor, layer))| async move {
         let title = title(config, index);
@@ -121,8 +126,35 @@ async fn push_to(
         true => target.with_digest(pushed.digest.digest().clone()),
         false => target.with_default_tag(),
     };
-    client.push_manifest(cx, &place, media_type, &bytes).await?;
+    if request.adopt && let Some(report) = standing(cx, doors, target).await? {
+        return Ok(report);
+    }
+    match client.push_manifest(cx, &place, media_type, &bytes).await {
+        Ok(_) => {}
+        // A tag that never changes: somebody was first.
+        Err(error @ registry::Error::Conflict(_)) if request.adopt => {
+            return standing(cx, doors, target).await?.ok_or(Error::Registry(error));
+        }
+        Err(error) => return Err(error.into()),
+    }
     Ok(PushReport { manifest: pushed, layers })
+}
+
+/// What a name stands for in its registry, if it does.
+async fn standing(cx: &Context, doors: &Doors, target: &Reference) -> Result<Option<PushReport>, Error> {
+    let pulled = match doors.registry().manifest(cx, &target.with_default_tag()).await {
+        Ok(pulled) => pulled,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let media_type = match AnyManifest::parse(pulled.media_type.as_deref(), &pulled.bytes)? {
+        AnyManifest::Image(manifest) => manifest.effective_media_type().to_owned(),
+        AnyManifest::Index(_) => return Ok(None),
+    };
+    let manifest = Descriptor::of(&media_type, &pulled.bytes);
+    let (store, bytes) = (doors.store().clone(), pulled.bytes);
+    blocking(move || Ok(store.put(&bytes)?)).await?;
+    Ok(Some(PushReport { manifest, layers: Vec::new() }))
 }
 
 /// A layer on its way out.

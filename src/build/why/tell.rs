@@ -6,7 +6,7 @@ use crate::base::{ContentHash, Hashed};
 use crate::build::Error;
 use crate::build::evaluate::Outline;
 use crate::build::execute::World;
-use crate::build::facts::{BaseImage, context};
+use crate::build::facts::{BaseImage, ContextTree, context};
 use crate::build::keys::step_inputs;
 use crate::build::plan::{Place, with_inputs};
 use crate::build::step::{Action, BaseIndex, From, Parent, Read, StageIndex, Step, StepIndex};
@@ -34,7 +34,7 @@ pub struct Telling<'a> {
 
 /// The build context and the Dockerfile, as a story names them.
 fn project(world: &World, file: &Dockerfile) -> (String, String) {
-    let context = world.contexts.first().map(|context| context.root.display().to_string());
+    let context = world.contexts.first().map(ContextTree::place);
     (context.unwrap_or_default(), file.file.name().to_owned())
 }
 
@@ -84,7 +84,7 @@ pub fn keep_files(
     (read, content): (&Read, &ContentHash),
     source: Source<'_>,
 ) -> Result<(), Error> {
-    let Some(root) = world.contexts.first().map(|context| context.root.display().to_string()) else {
+    let Some(root) = world.contexts.first().map(ContextTree::place) else {
         return Ok(());
     };
     let history = History::of(world.doors.home());

@@ -232,6 +232,7 @@ impl Build {
             lenient: self.compat == Some(Compat::Buildkit),
             annotations: self.outputs.annotations(),
             outputs,
+            changes: None,
         })
     }
 

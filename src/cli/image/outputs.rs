@@ -120,7 +120,7 @@ fn of_kind(kind: &str, keys: &mut Keys) -> Result<Output, String> {
             if by_digest && !pushes {
                 return Err("push-by-digest=true does not go with push=false".into());
             }
-            let push = pushes.then_some(Push { by_digest });
+            let push = pushes.then_some(Push { by_digest, adopt: false });
             Ok(Output::Image { form: form(keys)?, push })
         }
         "oci" => {
@@ -285,7 +285,7 @@ mod tests {
         else {
             panic!()
         };
-        assert_eq!((form.names.len(), push), (2, Some(Push { by_digest: false })));
+        assert_eq!((form.names.len(), push), (2, Some(Push::default())));
     }
 
     #[test]
@@ -294,7 +294,7 @@ mod tests {
         let Output::Image { form, push } = output(text) else { panic!() };
         assert!(form.docker_types && form.force_compression);
         assert_eq!(form.annotations[0].key, "a");
-        assert_eq!(push, Some(Push { by_digest: true }));
+        assert_eq!(push, Some(Push { by_digest: true, adopt: false }));
         let words = annotation("manifest,manifest-descriptor[linux/arm64]:org.example.x=a=b").unwrap();
         assert_eq!(words.len(), 2);
         assert_eq!((words[1].level, words[1].value.as_str()), (AnnotationLevel::ManifestDescriptor, "a=b"));

@@ -1,6 +1,7 @@
 //! What commands about projects share: flags, variables, what of werf's command line is refused.
 
 pub mod refused;
+pub mod repos;
 pub mod vars;
 
 use std::path::PathBuf;

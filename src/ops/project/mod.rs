@@ -8,6 +8,7 @@
 //! Three ways to read, chosen once: the commit (the disk must agree with what is read), `--dev` (the disk as if it were
 //! committed, ignore rules kept), `--loose-giterminism` (configuration from the disk, no rules; contexts from the commit).
 
+pub mod build;
 mod check;
 mod links;
 mod load;

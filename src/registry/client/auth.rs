@@ -167,7 +167,7 @@ impl Client {
         if inside && !wire::is_loopback(peer.name()) {
             return Err(format!("its token server {host} is an address that only this machine can reach"));
         }
-        let insecure = self.inner.options.insecure.contains(&host);
+        let insecure = self.inner.options.is_insecure(&host);
         match url.scheme() {
             "https" if insecure => Ok((url, Scheme::Unverified)),
             // The same host as an unverified registry is not more trustworthy on another path.

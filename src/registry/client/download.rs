@@ -157,7 +157,7 @@ impl Client {
         for _ in 0..=REDIRECTS {
             let host = authority(&url);
             let scheme = match url.scheme() {
-                "https" if self.inner.options.insecure.contains(&host) => Scheme::Unverified,
+                "https" if self.inner.options.is_insecure(&host) => Scheme::Unverified,
                 "https" => Scheme::Https,
                 "http" if first.scheme() == "https" => {
                     let words = format!("it redirects from https to plain http on {host}");

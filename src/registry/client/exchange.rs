@@ -186,7 +186,7 @@ impl Client {
     /// How to speak to the place a redirect leads to.
     fn scheme_elsewhere(&self, call: &Call<'_>, from: &Url, to: &Url) -> Result<Scheme, Trouble> {
         let host = authority(to);
-        let named = self.inner.options.insecure.contains(&host);
+        let named = self.inner.options.is_insecure(&host);
         match to.scheme() {
             "https" if named => Ok(Scheme::Unverified),
             "https" => Ok(Scheme::Https),

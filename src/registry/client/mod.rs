@@ -117,7 +117,7 @@ impl Client {
         if let Some(peer) = peers.get(registry) {
             return Ok(Arc::clone(peer));
         }
-        let insecure = self.inner.options.insecure.contains(registry);
+        let insecure = self.inner.options.is_insecure(registry);
         let peer = match Endpoint::schemes(registry, insecure) {
             [only] => Peer::new(endpoint(registry, *only)?, cx.limits.transfers.get()),
             schemes => {

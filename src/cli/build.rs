@@ -1,0 +1,246 @@
+//! `lap build`: the images of a project.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::base::{Failure, Kind, Platform};
+use crate::build::step::Network;
+use crate::cli::project::refused::{Refused, RefusedFlags, Table};
+use crate::cli::project::repos::{BUILD, REPOSITORY, RepoFlags};
+use crate::cli::project::vars::{Vars, switch};
+use crate::cli::project::{PROJECT, ProjectFlags};
+use crate::cli::{Global, Needs, Result, Session, output};
+use crate::ops;
+use crate::ops::project::build::{Outcome, Plan, Request};
+use crate::ops::project::{Project, Way};
+use crate::project::Outside;
+
+/// Images at once, if nobody says otherwise.
+const USUAL_PARALLEL: i64 = 5;
+
+/// Flags of commands that build images of a project first.
+#[derive(Args, Debug, Clone)]
+pub struct BuildFlags {
+    /// Build for these platforms, whatever the project says; may be repeated [env: WERF_PLATFORM,
+    /// DOCKER_DEFAULT_PLATFORM]
+    #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
+    platform: Vec<String>,
+    /// Network of RUN steps, whatever the project says: default, host or none [env: WERF_BACKEND_NETWORK]
+    #[arg(long, value_name = "MODE")]
+    backend_network: Option<String>,
+    /// A key for RUN --mount=type=ssh; may be repeated [env: WERF_SSH_KEY_*]
+    #[arg(long, value_name = "FILE")]
+    ssh_key: Vec<String>,
+    /// Build several images at once [env: WERF_PARALLEL] [default: true]
+    #[arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(value_parser = switch, value_name = "BOOL")]
+    parallel: Option<bool>,
+    /// How many; 0 is no limit [env: WERF_PARALLEL_TASKS_LIMIT] [default: 5]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    parallel_tasks_limit: Option<String>,
+    /// Leave out images that no final image needs [env: WERF_FINAL_IMAGES_ONLY]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch)]
+    #[arg(value_name = "BOOL")]
+    final_images_only: Option<bool>,
+    /// Build nothing, fail if something is missing [env: WERF_CHECK_BUILT_IMAGES, WERF_REQUIRE_BUILT_IMAGES]
+    #[arg(long, short = 'Z', alias = "require-built-images", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true", value_parser = switch, value_name = "BOOL")]
+    check_built_images: Option<bool>,
+    /// Leave out what imageSpec changes [env: WERF_SKIP_IMAGE_SPEC_STAGE]
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(value_parser = switch, value_name = "BOOL")]
+    skip_image_spec_stage: Option<bool>,
+    /// Give final images this tag, too: %image%, %image_slug%, %image_safe_slug% and %image_content_based_tag% are filled
+    /// in; may be repeated [env: WERF_ADD_CUSTOM_TAG_*]
+    #[arg(long, value_name = "TAG")]
+    add_custom_tag: Vec<String>,
+    /// The same, and name images by it; needs cli.allowCustomTags in werf-giterminism.yaml [env: WERF_USE_CUSTOM_TAG]
+    #[arg(long, value_name = "TAG")]
+    use_custom_tag: Option<String>,
+    /// Write what came out into a file [env: WERF_SAVE_BUILD_REPORT]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch)]
+    #[arg(value_name = "BOOL")]
+    save_build_report: Option<bool>,
+    /// That file; one that ends with .env is for a shell [env: WERF_BUILD_REPORT_PATH] [default:
+    /// .werf-build-report.json]
+    #[arg(long, value_name = "FILE")]
+    build_report_path: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) repos: RepoFlags,
+    #[command(flatten)]
+    pub(super) project: ProjectFlags,
+    #[command(flatten)]
+    refused: RefusedFlags<OfBuild>,
+}
+
+/// What commands that build refuse.
+#[derive(Clone, Copy, Debug)]
+pub struct OfBuild;
+
+impl Table for OfBuild {
+    const FLAGS: &'static [&'static [Refused]] = &[PROJECT, REPOSITORY, BUILD];
+}
+
+/// Build the images of a project.
+///
+/// The project is the Git work tree of this folder; it is read from its commit. Every image has a tag made from its
+/// inputs: what is there under its tag is not built again, by nobody.
+#[derive(Args, Debug)]
+pub struct Build {
+    /// Names of images, or patterns; those with ! before are left out [default: all]
+    #[arg(value_name = "IMAGE")]
+    images: Vec<String>,
+    /// Say what would be built, and stop [env: WERF_DRY_RUN]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch)]
+    #[arg(value_name = "BOOL")]
+    dry_run: Option<bool>,
+    #[command(flatten)]
+    flags: BuildFlags,
+}
+
+impl BuildFlags {
+    /// What is asked for.
+    ///
+    /// # Errors
+    /// If a flag is not what it should be, or refused.
+    pub fn request(&self, vars: &Vars, images: Vec<String>) -> Result<Request> {
+        self.refused.check(vars)?;
+        let repos = self.repos.repos(vars)?;
+        let usage = |what: String, why: String| Failure::new(Kind::Usage, what).because(why);
+        let mut platforms = self.platform.clone();
+        if platforms.is_empty() {
+            let given = vars.text("PLATFORM", None).or_else(|| crate::host::env::var("DOCKER_DEFAULT_PLATFORM"));
+            platforms.extend(given.iter().flat_map(|text| text.split(',')).filter(|text| !text.is_empty()).map(str::to_owned));
+        }
+        let platform = |text: &String| {
+            text.parse::<Platform>().map_err(|e| usage(format!("read --platform {text}"), e.to_string()))
+        };
+        let network = match vars.text("BACKEND_NETWORK", self.backend_network.clone()).as_deref() {
+            None => None,
+            Some("host" | "default") => Some(Network::Host),
+            Some("none") => Some(Network::None),
+            Some(other) => {
+                let why = "it is none of default, host and none".to_owned();
+                return Err(usage(format!("read --backend-network {other}"), why));
+            }
+        };
+        let mut custom_tags = vars.list("ADD_CUSTOM_TAG", &[], &self.add_custom_tag);
+        custom_tags.extend(vars.text("USE_CUSTOM_TAG", self.use_custom_tag.clone()));
+        let reports = vars.off("SAVE_BUILD_REPORT", self.save_build_report);
+        let path = self.build_report_path.clone().or_else(|| vars.text("BUILD_REPORT_PATH", None).map(PathBuf::from));
+        if path.is_some() && !reports {
+            return Err(usage("write --build-report-path".into(), "--save-build-report asks for a report".into()));
+        }
+        Ok(Request {
+            images,
+            repo: repos.repo,
+            final_repo: repos.final_repo,
+            secondary_repos: repos.secondary,
+            cache_repos: repos.cache,
+            platforms: platforms.iter().map(platform).collect::<Result<_>>()?,
+            network,
+            ssh_keys: vars.list("SSH_KEY", &[], &self.ssh_key).into_iter().map(PathBuf::from).collect(),
+            parallel: self.parallel(vars)?,
+            only_final: vars.off("FINAL_IMAGES_ONLY", self.final_images_only),
+            require_built: vars.off("CHECK_BUILT_IMAGES", self.check_built_images)
+                || vars.off("REQUIRE_BUILT_IMAGES", None),
+            dry_run: false,
+            custom_tags,
+            skip_spec: vars.off("SKIP_IMAGE_SPEC_STAGE", self.skip_image_spec_stage),
+            report: reports.then(|| path.unwrap_or_else(|| ".werf-build-report.json".into())),
+        })
+    }
+
+    fn parallel(&self, vars: &Vars) -> Result<NonZeroUsize> {
+        let limit = vars.text("PARALLEL_TASKS_LIMIT", self.parallel_tasks_limit.clone());
+        let limit = match limit {
+            None => USUAL_PARALLEL,
+            Some(text) => text.parse::<i64>().map_err(|_| {
+                Failure::new(Kind::Usage, format!("read --parallel-tasks-limit {text}")).because("it is not a number")
+            })?,
+        };
+        if !vars.on("PARALLEL", self.parallel) {
+            return Ok(NonZeroUsize::MIN);
+        }
+        let limit = usize::try_from(limit).unwrap_or(0);
+        Ok(NonZeroUsize::new(limit).unwrap_or(NonZeroUsize::MAX))
+    }
+
+    /// Whether images are named by a custom tag, and the project allows it.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn check_custom_tag(&self, vars: &Vars, project: &Project) -> Result<bool> {
+        let uses = vars.text("USE_CUSTOM_TAG", self.use_custom_tag.clone()).is_some();
+        if uses {
+            project.reader.check(Outside::CustomTags)?;
+        }
+        Ok(uses)
+    }
+}
+
+impl Build {
+    /// Runs the command.
+    pub fn run(self, global: &Global) -> Result {
+        let vars = Vars::of_process();
+        let mut request = self.flags.request(&vars, self.images.clone())?;
+        request.dry_run = vars.off("DRY_RUN", self.dry_run);
+        let mut global = global.clone();
+        let options = self.flags.project.options(&mut global, &vars)?;
+        let client = self.flags.repos.client(&vars)?;
+        let session = Session::begin(&global, Needs::Namespace, "Building")?;
+        let doors = session.doors(client)?;
+        let done = session.block_on(async {
+            let project = ops::project::load(&session.cx, &options)?;
+            if self.flags.project.logs_folder(&vars) {
+                session.cx.report.note(format!("project: {}", project.reader.folder().display()));
+            }
+            if project.reader.way() == Way::Development && vars.off("CI", None) {
+                session.cx.report.warn("--dev in CI: what is built is in no commit");
+            }
+            let uses = self.flags.check_custom_tag(&vars, &project)?;
+            let plan = ops::project::build::plan(&session.cx, &doors, &project, &request).await?;
+            if request.dry_run {
+                return Ok(planned(&project, &plan));
+            }
+            let outcome = ops::project::build::run(&session.cx, &doors, &project, (&request, plan)).await?;
+            Ok(summary(&outcome, uses))
+        })?;
+        output::text(done)?;
+        Ok(session.end(ExitCode::SUCCESS))
+    }
+}
+
+/// The plan in werf's sets.
+fn planned(project: &Project, plan: &Plan) -> String {
+    let mut text = String::new();
+    for (nth, set) in plan.sets.iter().enumerate() {
+        text.push_str(&format!("Set #{nth}:\n"));
+        for unit in set.iter().flat_map(|image| plan.units_of(*image)) {
+            let verdict = match &unit.found {
+                Some(_) => "is there".to_owned(),
+                None => format!("would be built, {} steps", unit.identity.steps),
+            };
+            let image = project.config.images[unit.image].shown_name();
+            text.push_str(&format!("- {image} [{}] {}: {verdict}\n", unit.platform, unit.name.familiar()));
+        }
+    }
+    text
+}
+
+/// A line for each image: its name and where it is.
+fn summary(outcome: &Outcome, uses_custom_tag: bool) -> String {
+    let mut text = String::new();
+    for record in outcome.report.images.values() {
+        let name = if record.werf_image_name.is_empty() { "~" } else { &record.werf_image_name };
+        let how = if record.rebuilt { "built" } else { "was there" };
+        text.push_str(&format!("{name} {} {how}\n", record.docker_image_name));
+    }
+    for tag in &outcome.custom_tags {
+        text.push_str(&format!("{} {}\n", if uses_custom_tag { "use" } else { "tag" }, tag.familiar()));
+    }
+    text
+}

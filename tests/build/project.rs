@@ -1,0 +1,262 @@
+//! Projects: real Git repositories, a registry on loopback, images with needs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::lab::{Lab, Outcome, Registry, everybody};
+
+const CONFIG: &str = r#"project: shop
+configVersion: 1
+---
+image: base
+final: false
+dockerfile: base.Dockerfile
+---
+image: api
+context: api
+dockerfile: Dockerfile
+target: run
+args: {VERSION: "7"}
+secrets: [{env: TOKEN}]
+dependencies:
+- image: base
+  imports:
+  - {type: ImageName, targetBuildArg: BASE}
+imageSpec:
+  config:
+    labels: {team: "%project%-%image%"}
+    env: {PATH: "/app:${PATH}"}
+---
+image: web
+dockerfile: web.Dockerfile
+staged: false
+dependencies:
+- image: base
+  imports:
+  - {type: ImageName, targetBuildArg: BASE}
+  - {type: ImageDigest, targetBuildArg: BASE_DIGEST}
+  - {type: ImageTag, targetBuildArg: BASE_TAG}
+"#;
+
+const FILES: [(&str, &str); 8] = [
+    ("werf.yaml", CONFIG),
+    ("werf-giterminism.yaml", "giterminismConfigVersion: 1\nconfig: {secrets: {allowEnvVariables: [TOKEN]}}\n"),
+    ("base.Dockerfile", "FROM scratch\nCOPY busybox /bin/sh\nRUN echo base > /base\nENV PATH=/bin:/\n"),
+    (
+        "api/Dockerfile",
+        "ARG BASE\nFROM ${BASE} AS build\nARG VERSION\nCOPY src /src\n\
+         RUN --mount=type=secret,id=TOKEN read t < /run/secrets/TOKEN; echo \"$VERSION\" > /out; echo \"${t}\" | read x; true\n\
+         FROM ${BASE} AS run\nCOPY --from=build /out /out\nCMD [\"sh\"]\n",
+    ),
+    ("api/src/main.c", "int main;\n"),
+    ("api/src/link.c", "second\n"),
+    ("web.Dockerfile", "ARG BASE\nFROM ${BASE}\nARG BASE_DIGEST\nARG BASE_TAG\nCOPY site/*.html /site/\nLABEL of=$BASE_TAG\n"),
+    ("site/index.html", "<p>hello\n"),
+];
+
+/// A project in a Git work tree.
+struct Shop<'l> {
+    lab: &'l Lab,
+    root: PathBuf,
+}
+
+fn git(folder: &Path, arguments: &[&str]) {
+    let output = Command::new("git")
+        .args(["-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"])
+        .args(["-c", "safe.directory=*"])
+        .args(arguments)
+        .current_dir(folder)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_SYSTEM", "/dev/null")
+        .env("GIT_AUTHOR_DATE", "2024-05-06T07:08:09Z")
+        .env("GIT_COMMITTER_DATE", "2024-05-06T07:08:09Z")
+        .output()
+        .expect("git is installed: run tests/prepare");
+    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+impl<'l> Shop<'l> {
+    fn new(lab: &'l Lab, name: &str) -> Self {
+        let root = lab.busybox_context(name, &FILES);
+        let shop = Self { lab, root };
+        git(&shop.root, &["init", "-q"]);
+        shop.commit();
+        shop
+    }
+
+    fn commit(&self) {
+        git(&self.root, &["add", "-A"]);
+        git(&self.root, &["commit", "-q", "-m", "c"]);
+        let status = Command::new("chmod").args(["-R", "a+rX"]).arg(&self.root).status().unwrap();
+        assert!(status.success());
+    }
+
+    fn write(&self, name: &str, content: &str) {
+        fs::write(self.root.join(name), content).unwrap();
+    }
+
+    fn run_in(&self, store: &str, arguments: &[&str]) -> Outcome {
+        let store = self.lab.path(store);
+        if !store.exists() {
+            fs::create_dir(&store).unwrap();
+            self.lab.give(&store);
+        }
+        let mut command = self.lab.command(arguments);
+        let output = command.current_dir(&self.root).env("LAP_HOME", store).env("TOKEN", "s3cret-value").output();
+        Outcome::of(output.unwrap())
+    }
+
+    fn run(&self, arguments: &[&str]) -> Outcome {
+        self.run_in("store", arguments)
+    }
+
+    /// Lines `image name how` of a build, by image.
+    fn built(&self, store: &str, more: &[&str]) -> std::collections::BTreeMap<String, (String, String)> {
+        let arguments: Vec<&str> = ["build"].into_iter().chain(more.iter().copied()).collect();
+        let outcome = self.run_in(store, &arguments).success();
+        let line = |line: &str| {
+            let words: Vec<&str> = line.splitn(3, ' ').collect();
+            (words[0].to_owned(), (words[1].to_owned(), (*words.get(2).unwrap_or(&"")).to_owned()))
+        };
+        outcome.stdout.lines().map(line).collect()
+    }
+}
+
+#[test]
+fn a_project_builds_and_a_fresh_store_finds_everything_in_the_registry() {
+    for who in everybody() {
+        let lab = Lab::new(who);
+        let registry = Registry::start(&lab);
+        let (shop, repo) = (Shop::new(&lab, "shop"), format!("{}/shop", registry.address));
+        let first = shop.built("store", &["--repo", &repo]);
+        assert_eq!(first.keys().collect::<Vec<_>>(), ["api", "base", "web"]);
+        assert!(first.values().all(|(name, how)| name.starts_with(&repo) && how == "built"), "{first:?}");
+        // The same store, then another one, at another path: nothing is made, everything has the same tag.
+        for (store, root) in [("store", "shop"), ("fresh", "elsewhere")] {
+            let shop = if root == "shop" { Shop { lab: &lab, root: lab.path("shop") } } else { Shop::new(&lab, root) };
+            let again = shop.built(store, &["--repo", &repo]);
+            for (name, (tag, how)) in &again {
+                assert_eq!((tag, how.as_str()), (&first[name].0, "was there"));
+            }
+        }
+        let config = lab.run(&["cr", "config", &first["api"].0]).success().stdout;
+        for part in [r#""team":"shop-api""#, r#""PATH=/app:/bin:/""#, r#""werf":"shop""#] {
+            assert!(config.replace(": ", ":").contains(part), "{part} in {config}");
+        }
+        assert!(!config.contains("s3cret"));
+    }
+}
+
+#[test]
+fn equal_inputs_give_equal_digests_and_what_changed_is_built_alone() {
+    for who in everybody() {
+        let lab = Lab::new(who);
+        let registry = Registry::start(&lab);
+        let shop = Shop::new(&lab, "shop");
+        let one = shop.built("one", &["--repo", &format!("{}/one", registry.address)]);
+        let other = Shop::new(&lab, "other");
+        let two = other.built("two", &["--repo", &format!("{}/two", registry.address)]);
+        let tag = |name: &str| name.rsplit(':').next().unwrap().to_owned();
+        for name in ["base", "api"] {
+            assert_eq!(tag(&one[name].0), tag(&two[name].0), "{name}");
+            let digest = |name: &str| lab.run(&["cr", "digest", name]).success().stdout;
+            assert_eq!(digest(&one[name].0), digest(&two[name].0), "{name}");
+        }
+        // A file that no image copies changes nothing; one that api copies changes api.
+        shop.write("README", "words\n");
+        shop.write("api/src/main.c", "int main(void);\n");
+        shop.commit();
+        let repo = format!("{}/one", registry.address);
+        let dry = shop.run_in("one", &["build", "--repo", &repo, "--dry-run"]).success().stdout;
+        let line = |image: &str| dry.lines().find(|line| line.starts_with(&format!("- {image} "))).unwrap().to_owned();
+        assert!(line("base").ends_with("is there") && line("web").ends_with("is there"), "{dry}");
+        assert!(line("api").contains("would be built"), "{dry}");
+        let again = shop.built("one", &["--repo", &repo]);
+        assert_eq!(again["base"], (one["base"].0.clone(), "was there".into()));
+        assert_eq!(again["api"].1, "built");
+        assert_ne!(again["api"].0, one["api"].0);
+        let missing = shop.run_in("one", &["build", "--repo", &format!("{repo}x"), "--check-built-images"]);
+        missing.failure(&["images are required that were not built", "api"]);
+    }
+}
+
+#[test]
+fn an_empty_store_with_a_warm_registry_makes_only_the_step_that_changed() {
+    for who in everybody() {
+        let lab = Lab::new(who);
+        let registry = Registry::start(&lab);
+        let (shop, repo) = (Shop::new(&lab, "shop"), format!("{}/shop", registry.address));
+        shop.built("store", &["--repo", &repo, "base"]);
+        shop.write("base.Dockerfile", "FROM scratch\nCOPY busybox /bin/sh\nRUN echo base > /base\nRUN echo more > /more\n");
+        shop.commit();
+        let outcome = shop.run_in("empty", &["build", "--repo", &repo, "base"]).success();
+        assert!(outcome.stderr.contains("CACHED"), "{outcome}");
+        let cached = |step: &str| {
+            let line = outcome.stderr.lines().find(|line| line.ends_with(step)).unwrap_or_else(|| panic!("{step}: {outcome}"));
+            let number = line.split_whitespace().next().unwrap();
+            outcome.stderr.lines().any(|line| line == format!("{number} CACHED"))
+        };
+        assert!(cached("RUN echo base > /base") && !cached("RUN echo more > /more"), "{outcome}");
+    }
+}
+
+#[test]
+fn tags_reports_and_repositories() {
+    for who in everybody() {
+        let lab = Lab::new(who);
+        let registry = Registry::start(&lab);
+        let (shop, repo) = (Shop::new(&lab, "shop"), format!("{}/shop", registry.address));
+        let (final_repo, cache) = (format!("{}/final", registry.address), format!("{}/cache", registry.address));
+        let report = lab.path("out/report.json");
+        let env = lab.path("out/report.env");
+        let common = ["--repo", &repo, "--final-repo", &final_repo, "--cache-repo", &cache, "--save-build-report"];
+        let tag = "%image%-latest";
+        let first: Vec<&str> = common.into_iter().chain(["--add-custom-tag", tag, "--build-report-path", report.to_str().unwrap()]).collect();
+        let built = shop.built("store", &first);
+        assert!(built["api"].0.starts_with(&final_repo) && built["base"].0.starts_with(&repo), "{built:?}");
+        let json = fs::read_to_string(&report).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let api = &value["Images"]["api"];
+        assert_eq!(api["DockerImageName"].as_str(), Some(built["api"].0.as_str()));
+        assert_eq!((api["Rebuilt"].as_bool(), api["Final"].as_bool()), (Some(true), Some(true)));
+        let digest = |name: &str| lab.run(&["cr", "digest", name]).success().stdout.trim().to_owned();
+        assert_eq!(api["DockerImageDigest"].as_str(), Some(digest(&format!("{final_repo}:api-latest")).as_str()));
+        let second: Vec<&str> = common.into_iter().chain(["--build-report-path", env.to_str().unwrap()]).collect();
+        shop.built("store", &second);
+        let env = fs::read_to_string(&env).unwrap();
+        assert!(env.contains(&format!("WERF_API_DOCKER_IMAGE_NAME={}\n", built["api"].0)), "{env}");
+        assert!(env.contains("WERF_BASE_FINAL=false\n"), "{env}");
+        let tags = lab.run(&["cr", "tags", &repo]).success().stdout;
+        for part in ["managed-image-api", "managed-image-web", "custom-tag-meta-api-latest", "build-"] {
+            assert_eq!(tags.lines().filter(|line| line.starts_with(part)).count(), 1, "{part} in {tags}");
+        }
+        // Another repository knows it: nothing is made there.
+        let other = format!("{}/other", registry.address);
+        let there = shop.built("third", &["--repo", &other, "--secondary-repo", &repo]);
+        assert!(there.values().all(|(name, how)| name.starts_with(&other) && how == "was there"), "{there:?}");
+    }
+}
+
+#[test]
+fn what_is_not_committed_is_refused_and_built_in_development() {
+    for who in everybody() {
+        let lab = Lab::new(who);
+        let shop = Shop::new(&lab, "shop");
+        shop.write("site/index.html", "<p>changed\n");
+        shop.write("site/new.html", "<p>new\n");
+        shop.write("site/new.txt", "not copied\n");
+        let refused = shop.run(&["build", "web"]).failure(&["site/index.html (changed)", "site/new.html (not committed)"]);
+        assert!(!refused.stderr.contains("new.txt"), "{refused}");
+        // What an image does not copy does not matter to it.
+        let base = shop.built("store", &["base"]);
+        assert!(base["base"].0.starts_with("shop:"), "{base:?}");
+        let dev = shop.built("store", &["--dev", "web"]);
+        git(&shop.root, &["add", "site"]);
+        shop.commit();
+        let committed = shop.built("store", &["web"]);
+        assert_eq!((&committed["web"].0, committed["web"].1.as_str()), (&dev["web"].0, "was there"));
+        let shown = shop.run(&["image", "run", "--rm", &dev["web"].0, "sh", "-c", "read x < /site/new.html; echo \"$x\"; echo /site/*"]).success();
+        assert_eq!(shown.stdout, "<p>new\n/site/index.html /site/new.html\n");
+    }
+}

@@ -81,7 +81,8 @@ pub async fn identify(
         Parent::Step(step) => hasher.field("tree", keys[step.0].to_string()),
     };
     hasher.field("config", config.to_bytes()).field("cache version", cache_version.unwrap_or_default());
-    let place = |base: &BaseImage| stand_ins.iter().position(|own| own.names.contains(&base.request.reference));
+    let place =
+        |base: &BaseImage| stand_ins.iter().position(|own| own.names.contains(&base.request.reference));
     Ok(Identity {
         hash: hasher.finish(),
         steps: steps.len(),
@@ -103,6 +104,12 @@ impl StandIn {
         let mut config = self.config.clone();
         config.rootfs.diff_ids = vec![DiffId::of(self.identity.as_bytes())];
         let manifest = Manifest::new(Descriptor::of(media::OCI_CONFIG, &bytes), Vec::new());
-        BaseImage { request, digest: ManifestDigest::of(self.identity.as_bytes()), manifest, config, origin: None }
+        BaseImage {
+            request,
+            digest: ManifestDigest::of(self.identity.as_bytes()),
+            manifest,
+            config,
+            origin: None,
+        }
     }
 }

@@ -54,9 +54,9 @@ pub mod why;
 
 pub use doors::{DoorOptions, Doors, blocking};
 pub use error::Error;
-pub use output::Output;
 pub use facts::{GitInputs, GitTree};
 pub use identify::{Identity, StandIn, identify};
+pub use output::Output;
 pub use report::{Built, ExportedOutput, Layers};
 pub use request::{
     CacheExport, CacheMountOptions, CachePlace, ContextSource, PROXY_ARGS, Request, RunOptions, SecretSource,

@@ -14,8 +14,8 @@ use crate::build::facts::fetched::Fetched;
 use crate::build::facts::secrets::Secrets;
 use crate::build::facts::{BaseImage, ContextTree, Definition, bases, contexts, definition, secrets};
 use crate::build::finish::{Target, finish};
-use crate::build::plan::{self, Facts};
 use crate::build::identify::StandIn;
+use crate::build::plan::{self, Facts};
 use crate::build::step::{Stage, StageIndex, Step, StepIndex};
 use crate::build::transfer::{LayerSource, Origin};
 use crate::build::why::{self, History, Telling};
@@ -42,17 +42,8 @@ pub async fn run(cx: &Context, doors: &Doors, request: Request) -> Result<Built,
     let context = contexts::main(cx, doors, &request.context, &secrets).await?;
     let (context, Definition { file, ignore }) = read_definition(cx, &request, context, false).await?;
     let wish = Wish { request: &request, stand_ins: &[], quiet: false };
-    let Prepared {
-        file,
-        outline,
-        found,
-        steps,
-        stages,
-        contexts,
-        facts,
-        keys,
-        warnings,
-    } = prepare(cx, doors, &wish, (file, context, ignore, &secrets)).await?;
+    let Prepared { file, outline, found, steps, stages, contexts, facts, keys, warnings } =
+        prepare(cx, doors, &wish, (file, context, ignore, &secrets)).await?;
     let epoch = facts.source_date_epoch.unwrap_or_else(|| newest(&found));
     let forced = forced(cx, &request, &file, &steps);
     let fresh = plan::fresh(&steps, &stages, &forced);

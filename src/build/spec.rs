@@ -59,7 +59,8 @@ impl ConfigChanges {
             if keeps && ESSENTIAL.contains(&name.as_str()) {
                 return true;
             }
-            let is_removed = |spec: &&ImageSpec| spec.remove_labels.iter().any(|matcher| matcher.matches(name));
+            let is_removed =
+                |spec: &&ImageSpec| spec.remove_labels.iter().any(|matcher| matcher.matches(name));
             !(clears && name.starts_with("werf") || all.iter().any(is_removed))
         });
         let fill = |text: &str| text.replace("%image%", &self.image).replace("%project%", &self.project);
@@ -150,7 +151,8 @@ mod tests {
     use crate::project::Config;
 
     fn changes(text: &str) -> ConfigChanges {
-        let file = format!("project: shop\nconfigVersion: 1\n---\nimage: web\ndockerfile: D\nimageSpec:\n{text}");
+        let file =
+            format!("project: shop\nconfigVersion: 1\n---\nimage: web\ndockerfile: D\nimageSpec:\n{text}");
         let config = Config::parse(&file).unwrap();
         let own = config.images[0].spec.clone();
         ConfigChanges { own, shared: None, image: "web".into(), project: "shop".into() }
@@ -160,15 +162,17 @@ mod tests {
         let mut image = ImageConfig::new(&"linux/amd64".parse().unwrap());
         image.config.env = vec!["PATH=/bin".into(), "WERF_COMMIT_HASH=1".into(), "OLD=x".into()];
         image.config.cmd = vec!["run".into()];
-        image.config.labels =
-            [("werf", "shop"), ("werf-version", "1"), ("maintainer", "me"), ("keep", "1")].map(|(a, b)| (a.into(), b.into())).into();
+        image.config.labels = [("werf", "shop"), ("werf-version", "1"), ("maintainer", "me"), ("keep", "1")]
+            .map(|(a, b)| (a.into(), b.into()))
+            .into();
         image
     }
 
     #[test]
     fn variables_are_expanded_and_removed() {
         let mut image = image();
-        changes("  config: {env: {PATH: '/app:${PATH}', X: a$OLD-$}, removeEnv: [/^OLD$/]}\n").apply(&mut image);
+        changes("  config: {env: {PATH: '/app:${PATH}', X: a$OLD-$}, removeEnv: [/^OLD$/]}\n")
+            .apply(&mut image);
         assert_eq!(image.config.env, ["PATH=/app:/bin", "X=a-$"]);
     }
 
@@ -190,7 +194,8 @@ mod tests {
         assert_eq!(first.config.exposed_ports.iter().collect::<Vec<_>>(), ["53/udp", "80/tcp"]);
         assert_eq!(first.config.healthcheck.unwrap().interval, 2_000_000_000);
         let mut second = image();
-        changes("  config: {user: app, workingDir: /w, cmd: [a, b], stopSignal: SIGINT}\n").apply(&mut second);
+        changes("  config: {user: app, workingDir: /w, cmd: [a, b], stopSignal: SIGINT}\n")
+            .apply(&mut second);
         assert_eq!((second.config.user.as_str(), second.config.cmd.len()), ("app", 2));
     }
 }

@@ -112,8 +112,15 @@ impl BuildFlags {
         let usage = |what: String, why: String| Failure::new(Kind::Usage, what).because(why);
         let mut platforms = self.platform.clone();
         if platforms.is_empty() {
-            let given = vars.text("PLATFORM", None).or_else(|| crate::host::env::var("DOCKER_DEFAULT_PLATFORM"));
-            platforms.extend(given.iter().flat_map(|text| text.split(',')).filter(|text| !text.is_empty()).map(str::to_owned));
+            let given =
+                vars.text("PLATFORM", None).or_else(|| crate::host::env::var("DOCKER_DEFAULT_PLATFORM"));
+            platforms.extend(
+                given
+                    .iter()
+                    .flat_map(|text| text.split(','))
+                    .filter(|text| !text.is_empty())
+                    .map(str::to_owned),
+            );
         }
         let platform = |text: &String| {
             text.parse::<Platform>().map_err(|e| usage(format!("read --platform {text}"), e.to_string()))
@@ -130,9 +137,15 @@ impl BuildFlags {
         let mut custom_tags = vars.list("ADD_CUSTOM_TAG", &[], &self.add_custom_tag);
         custom_tags.extend(vars.text("USE_CUSTOM_TAG", self.use_custom_tag.clone()));
         let reports = vars.off("SAVE_BUILD_REPORT", self.save_build_report);
-        let path = self.build_report_path.clone().or_else(|| vars.text("BUILD_REPORT_PATH", None).map(PathBuf::from));
+        let path = self
+            .build_report_path
+            .clone()
+            .or_else(|| vars.text("BUILD_REPORT_PATH", None).map(PathBuf::from));
         if path.is_some() && !reports {
-            return Err(usage("write --build-report-path".into(), "--save-build-report asks for a report".into()));
+            return Err(usage(
+                "write --build-report-path".into(),
+                "--save-build-report asks for a report".into(),
+            ));
         }
         Ok(Request {
             images,
@@ -159,7 +172,8 @@ impl BuildFlags {
         let limit = match limit {
             None => USUAL_PARALLEL,
             Some(text) => text.parse::<i64>().map_err(|_| {
-                Failure::new(Kind::Usage, format!("read --parallel-tasks-limit {text}")).because("it is not a number")
+                Failure::new(Kind::Usage, format!("read --parallel-tasks-limit {text}"))
+                    .because("it is not a number")
             })?,
         };
         if !vars.on("PARALLEL", self.parallel) {

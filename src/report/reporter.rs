@@ -68,7 +68,8 @@ impl Reporter {
 
     /// Says which steps there will be.
     pub fn planned(&self, mut steps: Vec<PlannedStep>) {
-        let redact = |text: &mut String| *text = self.0.secrets.redact_text(&self.titled(std::mem::take(text)));
+        let redact =
+            |text: &mut String| *text = self.0.secrets.redact_text(&self.titled(std::mem::take(text)));
         for step in &mut steps {
             redact(&mut step.name);
             step.after.iter_mut().for_each(redact);

@@ -41,7 +41,10 @@ dependencies:
 
 const FILES: [(&str, &str); 8] = [
     ("werf.yaml", CONFIG),
-    ("werf-giterminism.yaml", "giterminismConfigVersion: 1\nconfig: {secrets: {allowEnvVariables: [TOKEN]}}\n"),
+    (
+        "werf-giterminism.yaml",
+        "giterminismConfigVersion: 1\nconfig: {secrets: {allowEnvVariables: [TOKEN]}}\n",
+    ),
     ("base.Dockerfile", "FROM scratch\nCOPY busybox /bin/sh\nRUN echo base > /base\nENV PATH=/bin:/\n"),
     (
         "api/Dockerfile",
@@ -51,7 +54,10 @@ const FILES: [(&str, &str); 8] = [
     ),
     ("api/src/main.c", "int main;\n"),
     ("api/src/link.c", "second\n"),
-    ("web.Dockerfile", "ARG BASE\nFROM ${BASE}\nARG BASE_DIGEST\nARG BASE_TAG\nCOPY site/*.html /site/\nLABEL of=$BASE_TAG\n"),
+    (
+        "web.Dockerfile",
+        "ARG BASE\nFROM ${BASE}\nARG BASE_DIGEST\nARG BASE_TAG\nCOPY site/*.html /site/\nLABEL of=$BASE_TAG\n",
+    ),
     ("site/index.html", "<p>hello\n"),
 ];
 
@@ -103,7 +109,8 @@ impl<'l> Shop<'l> {
             self.lab.give(&store);
         }
         let mut command = self.lab.command(arguments);
-        let output = command.current_dir(&self.root).env("LAP_HOME", store).env("TOKEN", "s3cret-value").output();
+        let output =
+            command.current_dir(&self.root).env("LAP_HOME", store).env("TOKEN", "s3cret-value").output();
         Outcome::of(output.unwrap())
     }
 
@@ -134,7 +141,11 @@ fn a_project_builds_and_a_fresh_store_finds_everything_in_the_registry() {
         assert!(first.values().all(|(name, how)| name.starts_with(&repo) && how == "built"), "{first:?}");
         // The same store, then another one, at another path: nothing is made, everything has the same tag.
         for (store, root) in [("store", "shop"), ("fresh", "elsewhere")] {
-            let shop = if root == "shop" { Shop { lab: &lab, root: lab.path("shop") } } else { Shop::new(&lab, root) };
+            let shop = if root == "shop" {
+                Shop { lab: &lab, root: lab.path("shop") }
+            } else {
+                Shop::new(&lab, root)
+            };
             let again = shop.built(store, &["--repo", &repo]);
             for (name, (tag, how)) in &again {
                 assert_eq!((tag, how.as_str()), (&first[name].0, "was there"));
@@ -169,7 +180,9 @@ fn equal_inputs_give_equal_digests_and_what_changed_is_built_alone() {
         shop.commit();
         let repo = format!("{}/one", registry.address);
         let dry = shop.run_in("one", &["build", "--repo", &repo, "--dry-run"]).success().stdout;
-        let line = |image: &str| dry.lines().find(|line| line.starts_with(&format!("- {image} "))).unwrap().to_owned();
+        let line = |image: &str| {
+            dry.lines().find(|line| line.starts_with(&format!("- {image} "))).unwrap().to_owned()
+        };
         assert!(line("base").ends_with("is there") && line("web").ends_with("is there"), "{dry}");
         assert!(line("api").contains("would be built"), "{dry}");
         let again = shop.built("one", &["--repo", &repo]);
@@ -188,12 +201,19 @@ fn an_empty_store_with_a_warm_registry_makes_only_the_step_that_changed() {
         let registry = Registry::start(&lab);
         let (shop, repo) = (Shop::new(&lab, "shop"), format!("{}/shop", registry.address));
         shop.built("store", &["--repo", &repo, "base"]);
-        shop.write("base.Dockerfile", "FROM scratch\nCOPY busybox /bin/sh\nRUN echo base > /base\nRUN echo more > /more\n");
+        shop.write(
+            "base.Dockerfile",
+            "FROM scratch\nCOPY busybox /bin/sh\nRUN echo base > /base\nRUN echo more > /more\n",
+        );
         shop.commit();
         let outcome = shop.run_in("empty", &["build", "--repo", &repo, "base"]).success();
         assert!(outcome.stderr.contains("CACHED"), "{outcome}");
         let cached = |step: &str| {
-            let line = outcome.stderr.lines().find(|line| line.ends_with(step)).unwrap_or_else(|| panic!("{step}: {outcome}"));
+            let line = outcome
+                .stderr
+                .lines()
+                .find(|line| line.ends_with(step))
+                .unwrap_or_else(|| panic!("{step}: {outcome}"));
             let number = line.split_whitespace().next().unwrap();
             outcome.stderr.lines().any(|line| line == format!("{number} CACHED"))
         };
@@ -207,12 +227,17 @@ fn tags_reports_and_repositories() {
         let lab = Lab::new(who);
         let registry = Registry::start(&lab);
         let (shop, repo) = (Shop::new(&lab, "shop"), format!("{}/shop", registry.address));
-        let (final_repo, cache) = (format!("{}/final", registry.address), format!("{}/cache", registry.address));
+        let (final_repo, cache) =
+            (format!("{}/final", registry.address), format!("{}/cache", registry.address));
         let report = lab.path("out/report.json");
         let env = lab.path("out/report.env");
-        let common = ["--repo", &repo, "--final-repo", &final_repo, "--cache-repo", &cache, "--save-build-report"];
+        let common =
+            ["--repo", &repo, "--final-repo", &final_repo, "--cache-repo", &cache, "--save-build-report"];
         let tag = "%image%-latest";
-        let first: Vec<&str> = common.into_iter().chain(["--add-custom-tag", tag, "--build-report-path", report.to_str().unwrap()]).collect();
+        let first: Vec<&str> = common
+            .into_iter()
+            .chain(["--add-custom-tag", tag, "--build-report-path", report.to_str().unwrap()])
+            .collect();
         let built = shop.built("store", &first);
         assert!(built["api"].0.starts_with(&final_repo) && built["base"].0.starts_with(&repo), "{built:?}");
         let json = fs::read_to_string(&report).unwrap();
@@ -221,8 +246,12 @@ fn tags_reports_and_repositories() {
         assert_eq!(api["DockerImageName"].as_str(), Some(built["api"].0.as_str()));
         assert_eq!((api["Rebuilt"].as_bool(), api["Final"].as_bool()), (Some(true), Some(true)));
         let digest = |name: &str| lab.run(&["cr", "digest", name]).success().stdout.trim().to_owned();
-        assert_eq!(api["DockerImageDigest"].as_str(), Some(digest(&format!("{final_repo}:api-latest")).as_str()));
-        let second: Vec<&str> = common.into_iter().chain(["--build-report-path", env.to_str().unwrap()]).collect();
+        assert_eq!(
+            api["DockerImageDigest"].as_str(),
+            Some(digest(&format!("{final_repo}:api-latest")).as_str())
+        );
+        let second: Vec<&str> =
+            common.into_iter().chain(["--build-report-path", env.to_str().unwrap()]).collect();
         shop.built("store", &second);
         let env = fs::read_to_string(&env).unwrap();
         assert!(env.contains(&format!("WERF_API_DOCKER_IMAGE_NAME={}\n", built["api"].0)), "{env}");
@@ -234,7 +263,10 @@ fn tags_reports_and_repositories() {
         // Another repository knows it: nothing is made there.
         let other = format!("{}/other", registry.address);
         let there = shop.built("third", &["--repo", &other, "--secondary-repo", &repo]);
-        assert!(there.values().all(|(name, how)| name.starts_with(&other) && how == "was there"), "{there:?}");
+        assert!(
+            there.values().all(|(name, how)| name.starts_with(&other) && how == "was there"),
+            "{there:?}"
+        );
     }
 }
 
@@ -246,7 +278,9 @@ fn what_is_not_committed_is_refused_and_built_in_development() {
         shop.write("site/index.html", "<p>changed\n");
         shop.write("site/new.html", "<p>new\n");
         shop.write("site/new.txt", "not copied\n");
-        let refused = shop.run(&["build", "web"]).failure(&["site/index.html (changed)", "site/new.html (not committed)"]);
+        let refused = shop
+            .run(&["build", "web"])
+            .failure(&["site/index.html (changed)", "site/new.html (not committed)"]);
         assert!(!refused.stderr.contains("new.txt"), "{refused}");
         // What an image does not copy does not matter to it.
         let base = shop.built("store", &["base"]);
@@ -256,7 +290,17 @@ fn what_is_not_committed_is_refused_and_built_in_development() {
         shop.commit();
         let committed = shop.built("store", &["web"]);
         assert_eq!((&committed["web"].0, committed["web"].1.as_str()), (&dev["web"].0, "was there"));
-        let shown = shop.run(&["image", "run", "--rm", &dev["web"].0, "sh", "-c", "read x < /site/new.html; echo \"$x\"; echo /site/*"]).success();
+        let shown = shop
+            .run(&[
+                "image",
+                "run",
+                "--rm",
+                &dev["web"].0,
+                "sh",
+                "-c",
+                "read x < /site/new.html; echo \"$x\"; echo /site/*",
+            ])
+            .success();
         assert_eq!(shown.stdout, "<p>new\n/site/index.html /site/new.html\n");
     }
 }

@@ -189,7 +189,9 @@ fn missing(error: snapshot::Error, step: &Step, context: &ContextTree) -> Error 
     };
     let written = path.trim_start_matches('/');
     let not_found = Error::definition(&step.span, format!("{path:?}: not found in {title}"));
-    if let snapshot::Error::NoSource { hidden: true, .. } = &error && context.git.is_some() {
+    if let snapshot::Error::NoSource { hidden: true, .. } = &error
+        && context.git.is_some()
+    {
         return not_found.hint(format!("{written} is there, but .dockerignore hides it"));
     }
     if let Some(git) = &context.git {

@@ -162,15 +162,14 @@ async fn one(
     secrets: &Secrets,
 ) -> Result<ContextTree, Error> {
     let title = request.title.clone();
-    let tree =
-        |root| ContextTree {
-            title,
-            root,
-            ignore: ignore::Matcher::default(),
-            root_owned: true,
-            hold: None,
-            git: None,
-        };
+    let tree = |root| ContextTree {
+        title,
+        root,
+        ignore: ignore::Matcher::default(),
+        root_owned: true,
+        hold: None,
+        git: None,
+    };
     match &request.origin {
         Origin::Folder(folder) => {
             let folder = folder.clone();

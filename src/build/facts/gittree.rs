@@ -230,7 +230,8 @@ impl GitTree {
                     here.clear();
                 }
                 left.extend(target.split(|b| *b == b'/').rev().map(<[u8]>::to_vec));
-            } else if !node.kind.is_folder() && left.iter().any(|part| !matches!(part.as_slice(), b"" | b".")) {
+            } else if !node.kind.is_folder() && left.iter().any(|part| !matches!(part.as_slice(), b"" | b"."))
+            {
                 return Ok(None);
             }
         }
@@ -326,9 +327,11 @@ impl GitTree {
                 continue;
             }
             let place = root.join(OsStr::from_bytes(&path));
-            let folder = if node.kind.is_folder() { place.clone() } else { place.parent().unwrap_or(root).to_owned() };
+            let folder =
+                if node.kind.is_folder() { place.clone() } else { place.parent().unwrap_or(root).to_owned() };
             fs::create_dir_all(&folder)?;
-            folders.extend(folder.ancestors().take_while(|above| above.starts_with(root)).map(Path::to_owned));
+            folders
+                .extend(folder.ancestors().take_while(|above| above.starts_with(root)).map(Path::to_owned));
             if node.kind.is_folder() {
                 continue;
             }
@@ -503,7 +506,8 @@ impl View<'_> {
             self.tree.compare(link)?;
         }
         let node = self.tree.look(&place)?.ok_or_else(|| missing(false))?;
-        let shown = (written == place || self.shows(&written, false)?) && self.shows(&place, node.kind.is_folder())?;
+        let shown = (written == place || self.shows(&written, false)?)
+            && self.shows(&place, node.kind.is_folder())?;
         if !shown {
             return Err(missing(true));
         }
@@ -563,7 +567,10 @@ impl View<'_> {
                 EntryKind::Link => "link",
                 _ => "file",
             };
-            return Ok(KeyHasher::new("lapstrake git entry v1").field("kind", kind).field("id", &node.id).finish());
+            return Ok(KeyHasher::new("lapstrake git entry v1")
+                .field("kind", kind)
+                .field("id", &node.id)
+                .finish());
         }
         let is_plain = self.narrowing.is_none();
         if is_plain && let Some(known) = locked(&self.tree.0.hashes).get(path) {

@@ -92,7 +92,9 @@ async fn push_to(
     target: &Reference,
     (manifest, config): (&Manifest, &ImageConfig),
 ) -> Result<PushReport, Error> {
-    if request.adopt && let Some(report) = standing(cx, doors, target).await? {
+    if request.adopt
+        && let Some(report) = standing(cx, doors, target).await?
+    {
         return Ok(report);
     }
     let layers = manifest.layers.iter().zip(config.layers()).enumerate();
@@ -126,7 +128,9 @@ async fn push_to(
         true => target.with_digest(pushed.digest.digest().clone()),
         false => target.with_default_tag(),
     };
-    if request.adopt && let Some(report) = standing(cx, doors, target).await? {
+    if request.adopt
+        && let Some(report) = standing(cx, doors, target).await?
+    {
         return Ok(report);
     }
     match client.push_manifest(cx, &place, media_type, &bytes).await {

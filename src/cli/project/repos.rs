@@ -71,7 +71,10 @@ impl RepoFlags {
                 .because("builds are right without locks; only :local is accepted yet"));
         }
         let one = |name: &str, given: &Option<String>| {
-            vars.text(name, given.clone()).filter(|text| text != ":local").map(|text| repository(&text)).transpose()
+            vars.text(name, given.clone())
+                .filter(|text| text != ":local")
+                .map(|text| repository(&text))
+                .transpose()
         };
         let many = |name: &str, given: &[String]| {
             vars.list(name, &[], given).iter().map(|text| repository(text)).collect::<Result<Vec<_>, _>>()
@@ -100,7 +103,9 @@ impl RepoFlags {
             ca_files: self.ca_file.clone(),
             ..ClientOptions::default()
         };
-        if let Some(folder) = self.docker_config.clone().or_else(|| vars.text("DOCKER_CONFIG", None).map(PathBuf::from)) {
+        if let Some(folder) =
+            self.docker_config.clone().or_else(|| vars.text("DOCKER_CONFIG", None).map(PathBuf::from))
+        {
             options.credentials = options.credentials.before(folder.join("config.json"));
         }
         if vars.off("INSECURE_REGISTRY", self.insecure_registry)
@@ -138,12 +143,16 @@ fn repository(text: &str) -> Result<Reference, Failure> {
     }
 }
 
-const STORAGE: &str = "every registry is spoken to by the OCI protocol; its own interface is needed for no build";
+const STORAGE: &str =
+    "every registry is spoken to by the OCI protocol; its own interface is needed for no build";
 const HUB: &str = "`lap cr login` keeps credentials";
 
 /// What no command about repositories has.
 pub const REPOSITORY: &[Refused] = &[
-    Refused { harmless: &["auto", "default", ""], ..refused_value("repo-container-registry", false, STORAGE) },
+    Refused {
+        harmless: &["auto", "default", ""],
+        ..refused_value("repo-container-registry", false, STORAGE)
+    },
     refused_value("repo-docker-hub-username", false, HUB),
     refused_value("repo-docker-hub-password", false, HUB),
     refused_value("repo-docker-hub-token", false, HUB),
@@ -151,7 +160,10 @@ pub const REPOSITORY: &[Refused] = &[
     refused_value("repo-harbor-username", false, HUB),
     refused_value("repo-harbor-password", false, HUB),
     refused_value("repo-quay-token", false, HUB),
-    Refused { harmless: &["auto", "default", ""], ..refused_value("final-repo-container-registry", false, STORAGE) },
+    Refused {
+        harmless: &["auto", "default", ""],
+        ..refused_value("final-repo-container-registry", false, STORAGE)
+    },
     refused_value("final-repo-docker-hub-username", false, HUB),
     refused_value("final-repo-docker-hub-password", false, HUB),
     refused_value("final-repo-docker-hub-token", false, HUB),
@@ -179,13 +191,18 @@ pub const BUILD: &[Refused] = &[
     refused_value("allowed-local-cache-volume-usage-margin", false, HOST),
     refused_value("backend-storage-path", false, HOST),
     refused_value("docker-server-storage-path", false, HOST),
-    Refused {
-        harmless: &["true", "false"],
-        ..refused_switch("disable-auto-host-cleanup", false, HOST)
-    },
+    Refused { harmless: &["true", "false"], ..refused_switch("disable-auto-host-cleanup", false, HOST) },
     refused_switch("introspect-error", true, SHELL),
     refused_switch("introspect-before-error", true, SHELL),
     refused_value("introspect-stage", false, SHELL),
-    refused_switch("virtual-merge", true, "tags follow from content: it does not matter where a commit was merged"),
-    refused_switch("follow", true, "run it again when there is a new commit: what did not change is not built"),
+    refused_switch(
+        "virtual-merge",
+        true,
+        "tags follow from content: it does not matter where a commit was merged",
+    ),
+    refused_switch(
+        "follow",
+        true,
+        "run it again when there is a new commit: what did not change is not built",
+    ),
 ];

@@ -107,8 +107,11 @@ async fn newer(
     bases: BTreeSet<&Reference>,
     asked: &mut BTreeSet<Reference>,
 ) -> BTreeSet<Reference> {
-    let new: Vec<Reference> =
-        bases.into_iter().filter(|base| base.digest().is_none() && asked.insert((*base).clone())).cloned().collect();
+    let new: Vec<Reference> = bases
+        .into_iter()
+        .filter(|base| base.digest().is_none() && asked.insert((*base).clone()))
+        .cloned()
+        .collect();
     let answers = new.iter().map(|base| async move { (base, doors.registry().resolve(cx, base).await) });
     let mut changed = BTreeSet::new();
     for (base, answer) in futures_util::future::join_all(answers).await {
@@ -130,7 +133,9 @@ fn name(project: &Project, request: &Request, tag: &str) -> Result<Reference, Fa
     let fail = |why: String| Failure::new(Kind::Usage, format!("name the tag {tag}")).because(why);
     match &request.repo {
         Some(repo) => repo.with_tag(tag).map_err(|e| fail(e.to_string())),
-        None => format!("{}:{tag}", project.config.meta.project).parse().map_err(|e: crate::base::InvalidReference| fail(e.to_string())),
+        None => format!("{}:{tag}", project.config.meta.project)
+            .parse()
+            .map_err(|e: crate::base::InvalidReference| fail(e.to_string())),
     }
 }
 
@@ -143,18 +148,25 @@ pub fn platforms(image: &Image, request: &Request) -> Result<Vec<Platform>, Fail
         return Ok(vec![Platform::host()]);
     }
     let parse = |text: &String| {
-        text.parse::<Platform>()
-            .map_err(|e| Failure::new(Kind::Config, format!("read the platform {text}")).because(e.to_string()))
+        text.parse::<Platform>().map_err(|e| {
+            Failure::new(Kind::Config, format!("read the platform {text}")).because(e.to_string())
+        })
     };
     image.platforms.iter().map(parse).collect()
 }
 
 /// The units that an image needs.
-fn needs(project: &Project, units: &[Unit], image: usize, platform: &Platform) -> Result<Vec<usize>, Failure> {
+fn needs(
+    project: &Project,
+    units: &[Unit],
+    image: usize,
+    platform: &Platform,
+) -> Result<Vec<usize>, Failure> {
     let image = &project.config.images[image];
     let one = |need: &crate::project::Dependency| {
         let is_it = |unit: &Unit| {
-            project.config.images[unit.image].name.as_deref() == Some(&need.image) && unit.platform == *platform
+            project.config.images[unit.image].name.as_deref() == Some(&need.image)
+                && unit.platform == *platform
         };
         units.iter().position(is_it).ok_or_else(|| {
             Failure::new(Kind::Config, format!("{} needs {} for {platform}", image.shown_name(), need.image))
@@ -195,7 +207,9 @@ pub fn import(
             let value = match import.kind {
                 ImportKind::Name => unit.name.familiar(),
                 ImportKind::Tag => unit.tag.clone(),
-                ImportKind::Repo => unit.name.familiar().trim_end_matches(&format!(":{}", unit.tag)).to_owned(),
+                ImportKind::Repo => {
+                    unit.name.familiar().trim_end_matches(&format!(":{}", unit.tag)).to_owned()
+                }
                 ImportKind::Id => id.clone(),
                 ImportKind::Digest => digest.clone(),
             };
@@ -204,9 +218,12 @@ pub fn import(
     }
 }
 
-/// Contexts that several images share: by folder, ignore file, name and content of the Dockerfile.
+/// The folder, the ignore file, the name and the content of the Dockerfile.
+type TreeKey = (String, Vec<u8>, String, Vec<u8>);
+
+/// Contexts that several images share.
 #[derive(Default)]
-pub struct Trees(std::sync::Mutex<BTreeMap<(String, Vec<u8>, String, Vec<u8>), GitTree>>);
+pub struct Trees(std::sync::Mutex<BTreeMap<TreeKey, GitTree>>);
 
 impl Trees {
     fn get(&self, project: &Project, found: &Sources) -> Result<GitTree, Failure> {
@@ -257,7 +274,10 @@ pub fn prepare(
         (None, Some("none")) => Network::None,
         (None, Some(other)) => {
             return Err(Failure::new(Kind::Config, format!("{}: the network {other:?}", image.shown_name()))
-                .because(format!("line {} of {}: networks are default, host and none", image.line, project.path)));
+                .because(format!(
+                    "line {} of {}: networks are default, host and none",
+                    image.line, project.path
+                )));
         }
     };
     let mut hosts = Vec::new();

@@ -34,7 +34,8 @@ pub fn read(project: &Project) -> Result<Option<Pins>, Failure> {
             .because(why)
             .hint("`lap lock update` writes it anew")
     };
-    let nodes = yaml::read_nodes(&bytes).map_err(|error| fail(error.line().unwrap_or(1), &error.to_string()))?;
+    let nodes =
+        yaml::read_nodes(&bytes).map_err(|error| fail(error.line().unwrap_or(1), &error.to_string()))?;
     let mut pins = Pins::new();
     for node in nodes {
         let NodeKind::Map(entries) = &node.kind else { return Err(fail(node.line, "it is not a map")) };
@@ -50,7 +51,12 @@ pub fn read(project: &Project) -> Result<Option<Pins>, Failure> {
                         pins.insert(name.to_owned(), parsed);
                     }
                 }
-                _ => return Err(fail(key.line, "it has `lockVersion: 1` and a map `images`, and nothing else")),
+                _ => {
+                    return Err(fail(
+                        key.line,
+                        "it has `lockVersion: 1` and a map `images`, and nothing else",
+                    ));
+                }
             }
         }
     }

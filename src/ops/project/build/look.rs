@@ -53,7 +53,8 @@ async fn one(
                 continue;
             }
         };
-        if !request.dry_run && !request.require_built
+        if !request.dry_run
+            && !request.require_built
             && let Err(failure) = copy(cx, doors, &there, &unit.name).await
         {
             cx.report.warn(format!("{there} was not copied: {}", first(&failure)));
@@ -73,7 +74,11 @@ pub fn first(failure: &Failure) -> String {
 ///
 /// # Errors
 /// If the registry does not answer.
-pub async fn behind(cx: &Context, doors: &Doors, name: &Reference) -> Result<Option<ManifestDigest>, Failure> {
+pub async fn behind(
+    cx: &Context,
+    doors: &Doors,
+    name: &Reference,
+) -> Result<Option<ManifestDigest>, Failure> {
     match doors.registry().resolve(cx, name).await {
         Ok(resolved) => Ok(Some(resolved.digest)),
         Err(error) if error.is_not_found() => Ok(None),
@@ -132,8 +137,9 @@ pub async fn documents(
     };
     let blob = BlobRequest::new(&place, &manifest.config.digest, manifest.config.size);
     let config = doors.registry().blob_bytes(cx, &blob, CONFIG_LIMIT).await?;
-    let parsed = ImageConfig::parse(&config)
-        .map_err(|e| Failure::new(crate::base::Kind::Input, format!("read {place}")).because(e.to_string()))?;
+    let parsed = ImageConfig::parse(&config).map_err(|e| {
+        Failure::new(crate::base::Kind::Input, format!("read {place}")).because(e.to_string())
+    })?;
     let (store, bytes) = (doors.store().clone(), pulled.bytes);
     blocking(move || {
         store.put(&config)?;

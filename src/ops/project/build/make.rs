@@ -62,7 +62,9 @@ pub async fn make(
             finish(&mut build, project, request, unit);
             build.labels.extend(unit.needs.iter().map(|need| dependency_label(&units[*need])));
             let cx = match several {
-                true => Context { report: inner.report.within(&title(project, request, unit)), ..inner.clone() },
+                true => {
+                    Context { report: inner.report.within(&title(project, request, unit)), ..inner.clone() }
+                }
                 false => inner.clone(),
             };
             let began = cx.clock.now();

@@ -144,7 +144,12 @@ pub struct Outcome {
 ///
 /// # Errors
 /// If an image is unknown, wrong, or a registry does not answer.
-pub async fn plan(cx: &Context, doors: &Doors, project: &Project, request: &Request) -> Result<Plan, Failure> {
+pub async fn plan(
+    cx: &Context,
+    doors: &Doors,
+    project: &Project,
+    request: &Request,
+) -> Result<Plan, Failure> {
     let chosen = select::select(&project.config, &request.images, request.only_final)?;
     let mut plan = identify::identify(cx, doors, (project, request), chosen).await?;
     look::look(cx, doors, (project, request), &mut plan).await?;

@@ -79,7 +79,8 @@ async fn finish<'a>(
         name = there;
     }
     for repo in &request.cache_repos {
-        let made = units.iter().any(|unit| unit.found.as_ref().is_some_and(|found| found.source == Source::Made));
+        let made =
+            units.iter().any(|unit| unit.found.as_ref().is_some_and(|found| found.source == Source::Made));
         if made && let Err(failure) = look::copy(cx, doors, &name, &named(repo, &tag)?).await {
             cx.report.warn(format!("{tag} was not copied to {repo}: {}", look::first(&failure)));
         }
@@ -88,7 +89,8 @@ async fn finish<'a>(
 }
 
 fn named(repo: &Reference, tag: &str) -> Result<Reference, Failure> {
-    repo.with_tag(tag).map_err(|e| Failure::new(Kind::Usage, format!("name {repo}:{tag}")).because(e.to_string()))
+    repo.with_tag(tag)
+        .map_err(|e| Failure::new(Kind::Usage, format!("name {repo}:{tag}")).because(e.to_string()))
 }
 
 /// The tag of an index follows from those of its images, whatever their order.
@@ -103,7 +105,8 @@ async fn index(cx: &Context, doors: &Doors, units: &[&Unit]) -> Result<Index, Fa
     let mut all = Vec::new();
     for unit in units {
         let Some(found) = &unit.found else { continue };
-        let pulled = doors.registry().manifest(cx, &unit.name.with_digest(found.digest.digest().clone())).await?;
+        let pulled =
+            doors.registry().manifest(cx, &unit.name.with_digest(found.digest.digest().clone())).await?;
         let media_type = pulled.media_type.unwrap_or_else(|| media::OCI_MANIFEST.into());
         let mut descriptor = Descriptor::of(media_type, &pulled.bytes);
         descriptor.platform = Some(platform(&unit.platform));
@@ -245,7 +248,10 @@ pub async fn note(
     let bytes = config.to_bytes();
     let descriptor = Descriptor::of(media::OCI_CONFIG, &bytes);
     let manifest = Manifest::new(descriptor.clone(), Vec::new()).to_bytes();
-    if look::behind(cx, doors, &name).await?.is_some_and(|is| *is.digest() == *BlobDigest::of(&manifest).digest()) {
+    if look::behind(cx, doors, &name)
+        .await?
+        .is_some_and(|is| *is.digest() == *BlobDigest::of(&manifest).digest())
+    {
         return Ok(());
     }
     let blob = BlobRequest::new(&name, &descriptor.digest, descriptor.size);
@@ -263,7 +269,8 @@ fn short(finished: &[Finished<'_>]) -> Report {
 fn base(one: &Finished<'_>) -> Record {
     let name = one.name.familiar();
     let made = |unit: &&&Unit| unit.found.as_ref().is_some_and(|found| found.source == Source::Made);
-    let seconds: f64 = one.units.iter().filter_map(|unit| unit.found.as_ref()).map(|found| found.seconds).sum();
+    let seconds: f64 =
+        one.units.iter().filter_map(|unit| unit.found.as_ref()).map(|found| found.seconds).sum();
     Record {
         werf_image_name: one.image.name.clone().unwrap_or_default(),
         config_type: if one.image.staged == Some(false) { "dockerfile" } else { "staged" }.into(),
@@ -298,7 +305,11 @@ async fn report(
                 record.docker_image_id.clone_from(&stage.docker_image_id);
                 record.docker_image_digest.clone_from(&stage.docker_image_digest);
             }
-            let own = Record { target_platform: unit.platform.to_string(), stages: vec![stage.clone()], ..record.clone() };
+            let own = Record {
+                target_platform: unit.platform.to_string(),
+                stages: vec![stage.clone()],
+                ..record.clone()
+            };
             if by_platform {
                 let name = record.werf_image_name.clone();
                 report.images_by_platform.entry(name).or_default().insert(unit.platform.to_string(), own);
@@ -356,7 +367,8 @@ mod tests {
 
     #[test]
     fn custom_tags_are_filled_in() {
-        let config = Config::parse("project: a\nconfigVersion: 1\n---\nimage: da/ta\ndockerfile: D\n").unwrap();
+        let config =
+            Config::parse("project: a\nconfigVersion: 1\n---\nimage: da/ta\ndockerfile: D\n").unwrap();
         let ask = |template: &str| custom_tag(template, &config.images[0], "0abc");
         assert_eq!(ask("%image_slug%-latest").unwrap(), "da-ta-latest");
         assert_eq!(ask("v1-%image_safe_slug%").unwrap(), "v1-da-ta-afa96f8");

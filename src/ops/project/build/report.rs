@@ -180,7 +180,9 @@ mod tests {
         let start = start.replace("IN", &report.runtime.in_container.to_string());
         assert!(json.starts_with(&start), "{json}");
         assert!(json.ends_with("\t\"ImagesByPlatform\": {}\n}\n"), "{json}");
-        assert!(report.env().starts_with("WERF_A_B_C_DOCKER_IMAGE_NAME=\nWERF_A_B_C_DOCKER_IMAGE_ID=sha256:1\n"));
+        assert!(
+            report.env().starts_with("WERF_A_B_C_DOCKER_IMAGE_NAME=\nWERF_A_B_C_DOCKER_IMAGE_ID=sha256:1\n")
+        );
         assert!(report.env().ends_with("WERF_A_B_C_WERF_IMAGE_NAME=a/b-c\nWERF_A_B_C_FINAL=false\n"));
         assert_eq!(prefix(""), "WERF_");
     }

@@ -22,8 +22,9 @@ pub fn select(config: &Config, patterns: &[String], only_final: bool) -> Result<
     let mut named = BTreeSet::new();
     for pattern in &with {
         check(pattern)?;
-        let matching: Vec<usize> =
-            (0..config.images.len()).filter(|at| glob::matches(pattern.as_bytes(), name(*at).as_bytes())).collect();
+        let matching: Vec<usize> = (0..config.images.len())
+            .filter(|at| glob::matches(pattern.as_bytes(), name(*at).as_bytes()))
+            .collect();
         if matching.is_empty() {
             let known: Vec<&str> = (0..config.images.len()).map(name).collect();
             let failure = Failure::new(Kind::Usage, format!("no image is called {pattern}"));
@@ -47,7 +48,9 @@ pub fn select(config: &Config, patterns: &[String], only_final: bool) -> Result<
 }
 
 fn check(pattern: &str) -> Result<(), Failure> {
-    let fail = |why: &str| Err(Failure::new(Kind::Usage, format!("read the image pattern {pattern:?}")).because(why));
+    let fail = |why: &str| {
+        Err(Failure::new(Kind::Usage, format!("read the image pattern {pattern:?}")).because(why))
+    };
     match pattern {
         text if text.len() > 100 => fail("it has more than 100 characters"),
         text if text.contains("**") => fail("`**` means nothing here: `*` matches within one part of a name"),
@@ -57,8 +60,12 @@ fn check(pattern: &str) -> Result<(), Failure> {
 }
 
 fn in_sets(config: &Config, chosen: BTreeSet<usize>) -> Vec<Vec<usize>> {
-    let place: std::collections::BTreeMap<&str, usize> =
-        config.images.iter().enumerate().filter_map(|(at, image)| Some((image.name.as_deref()?, at))).collect();
+    let place: std::collections::BTreeMap<&str, usize> = config
+        .images
+        .iter()
+        .enumerate()
+        .filter_map(|(at, image)| Some((image.name.as_deref()?, at)))
+        .collect();
     let needs = |at: usize| {
         config.images[at].dependencies.iter().filter_map(|need| place.get(need.image.as_str()).copied())
     };
@@ -72,7 +79,8 @@ fn in_sets(config: &Config, chosen: BTreeSet<usize>) -> Vec<Vec<usize>> {
     let (mut sets, mut done): (Vec<Vec<usize>>, BTreeSet<usize>) = (Vec::new(), BTreeSet::new());
     while done.len() < all.len() {
         let open = all.iter().filter(|at| !done.contains(at));
-        let set: Vec<usize> = open.filter(|at| needs(**at).all(|need| done.contains(&need))).copied().collect();
+        let set: Vec<usize> =
+            open.filter(|at| needs(**at).all(|need| done.contains(&need))).copied().collect();
         // A configuration has no circles, so a set is never empty; a stop all the same.
         if set.is_empty() {
             break;
@@ -93,7 +101,9 @@ mod tests {
         let config = Config::parse(text).unwrap();
         let patterns: Vec<String> = patterns.iter().map(|p| (*p).to_owned()).collect();
         let sets = select(&config, &patterns, only_final)?;
-        let set = |set: &Vec<usize>| set.iter().map(|at| config.images[*at].shown_name()).collect::<Vec<_>>().join(" ");
+        let set = |set: &Vec<usize>| {
+            set.iter().map(|at| config.images[*at].shown_name()).collect::<Vec<_>>().join(" ")
+        };
         Ok(sets.iter().map(set).collect::<Vec<_>>().join(" | "))
     }
 

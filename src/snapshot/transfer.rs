@@ -26,11 +26,21 @@ pub(super) fn make_like(
     }
 }
 
+/// Bytes that are moved at once where the kernel does not do it alone.
+const BUFFER: usize = 128 << 10;
+/// Files up to this long are moved through here: asking the kernel to share their blocks costs more, and mostly in vain.
+const SMALL: usize = 64 << 10;
+
 /// Copies a file's content, sharing blocks if the file system can; gives the number of bytes.
 pub(super) fn content(source: &mut File, target: &mut File, size: u64) -> Result<u64, Errno> {
     if size == 0 {
         // Files of proc and sysfs say so and have content all the same.
-        return plain(source, target);
+        return plain(source, target, (BUFFER, u64::MAX));
+    }
+    if let Ok(buffer) = usize::try_from(size)
+        && buffer <= SMALL
+    {
+        return plain(source, target, (buffer, size));
     }
     if rustix::fs::ioctl_ficlone(&*target, &*source).is_ok() {
         return Ok(size);
@@ -38,7 +48,7 @@ pub(super) fn content(source: &mut File, target: &mut File, size: u64) -> Result
     let mut copied = 0;
     loop {
         match rustix::fs::copy_file_range(&*source, None, &*target, None, 1 << 30) {
-            Ok(0) if copied == 0 => return plain(source, target),
+            Ok(0) if copied == 0 => return plain(source, target, (BUFFER, u64::MAX)),
             Ok(0) => return Ok(copied),
             Ok(count) => {
                 copied += count as u64;
@@ -51,16 +61,17 @@ pub(super) fn content(source: &mut File, target: &mut File, size: u64) -> Result
             Err(Errno::XDEV | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL | Errno::PERM)
                 if copied == 0 =>
             {
-                return plain(source, target);
+                return plain(source, target, (BUFFER, u64::MAX));
             }
             Err(e) => return Err(e),
         }
     }
 }
 
-fn plain(source: &mut File, target: &mut File) -> Result<u64, Errno> {
+/// Moves content through a buffer until it ends, or there is enough.
+fn plain(source: &mut File, target: &mut File, (buffer, enough): (usize, u64)) -> Result<u64, Errno> {
     let errno = |e: io::Error| Errno::from_io_error(&e).unwrap_or(Errno::IO);
-    let mut buffer = vec![0; 128 << 10];
+    let mut buffer = vec![0; buffer];
     let mut copied = 0;
     loop {
         let count = match source.read(&mut buffer) {
@@ -72,5 +83,8 @@ fn plain(source: &mut File, target: &mut File) -> Result<u64, Errno> {
         }
         target.write_all(&buffer[..count]).map_err(errno)?;
         copied += count as u64;
+        if copied >= enough {
+            return Ok(copied);
+        }
     }
 }

@@ -40,7 +40,8 @@ pub struct Source<'a> {
     pub root_owned: bool,
 }
 
-/// Remembers hashes of file contents, found again by what `stat` says of the file.
+/// Remembers hashes of file contents, found again by what `stat` says of the file. Files with capabilities are not
+/// remembered: whoever is has none, since setting them changes the file's `ctime`, and need not be asked for them.
 pub trait HashCache: Sync {
     /// The hash of the file that looks so, if known.
     fn get(&self, key: &StatKey) -> Option<ContentHash>;
@@ -251,12 +252,24 @@ impl Hashing<'_> {
                 if let Some(limit) = self.cache.map(|c| c.largest()).filter(|limit| node.size > *limit) {
                     return Err(Error::TooLarge { path: String::from_utf8_lossy(path).into_owned(), limit });
                 }
-                let capability = folder.attribute(name, OsStr::new(CAPABILITY)).map_err(&fail)?;
-                if let Some(value) = capability {
-                    hasher.field("capability", attributes::portable(&value));
-                }
+                let key = stat_key(node);
+                let content = match self.cache.and_then(|cache| cache.get(&key)) {
+                    Some(known) => known,
+                    None => {
+                        let value = folder.attribute(name, OsStr::new(CAPABILITY)).map_err(&fail)?;
+                        let content = self.content(folder, name, node, path)?;
+                        match (value, self.cache) {
+                            (Some(value), _) => {
+                                hasher.field("capability", attributes::portable(&value));
+                            }
+                            (None, Some(cache)) => cache.put(&key, &content),
+                            (None, None) => {}
+                        }
+                        content
+                    }
+                };
                 hasher.number("size", node.size);
-                hasher.field("content", self.content(folder, name, node, path)?.as_bytes());
+                hasher.field("content", content.as_bytes());
             }
             FileType::Symlink => {
                 hasher.field("target", folder.read_link(name).map_err(fail)?);
@@ -269,17 +282,6 @@ impl Hashing<'_> {
     }
 
     fn content(&self, folder: &Folder, name: &OsStr, node: &Node, path: &[u8]) -> Result<ContentHash> {
-        let nanos = |(seconds, nanos): (i64, u32)| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
-        let key = StatKey {
-            device: node.inode.0,
-            inode: node.inode.1,
-            size: node.size,
-            mtime: nanos(node.mtime),
-            ctime: nanos(node.ctime),
-        };
-        if let Some(known) = self.cache.and_then(|cache| cache.get(&key)) {
-            return Ok(known);
-        }
         let fail = self.fail(path);
         let mut file = folder.open_file(name).map_err(&fail)?;
         let mut hasher = blake3::Hasher::new();
@@ -293,11 +295,18 @@ impl Hashing<'_> {
                 Err(e) => return Err(fail(Errno::from_io_error(&e).unwrap_or(Errno::IO))),
             };
         }
-        let hash = ContentHash::from_bytes(*hasher.finalize().as_bytes());
-        if let Some(cache) = self.cache {
-            cache.put(&key, &hash);
-        }
-        Ok(hash)
+        Ok(ContentHash::from_bytes(*hasher.finalize().as_bytes()))
+    }
+}
+
+fn stat_key(node: &Node) -> StatKey {
+    let nanos = |(seconds, nanos): (i64, u32)| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+    StatKey {
+        device: node.inode.0,
+        inode: node.inode.1,
+        size: node.size,
+        mtime: nanos(node.mtime),
+        ctime: nanos(node.ctime),
     }
 }
 

@@ -67,7 +67,8 @@ impl LocalRecords {
                 if let Some(known) = self.get(&key)?.filter(still_good) {
                     return Ok(known);
                 }
-                fs::write_atomic(&path, bytes).map_err(fail)?;
+                // As little durable as the first one was: after a power failure it may count as absent.
+                fs::write(&temporary, &bytes).and_then(|()| fs::rename(&temporary, &path)).map_err(fail)?;
                 Ok(record)
             }
             Err(e) => Err(fail(e)),

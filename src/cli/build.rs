@@ -69,9 +69,11 @@ pub struct BuildFlags {
     #[arg(long, value_name = "FILE")]
     build_report_path: Option<PathBuf>,
     #[command(flatten)]
-    pub(super) repos: RepoFlags,
+    /// Where images are kept.
+    pub repos: RepoFlags,
     #[command(flatten)]
-    pub(super) project: ProjectFlags,
+    /// What the project is.
+    pub project: ProjectFlags,
     #[command(flatten)]
     refused: RefusedFlags<OfBuild>,
 }
@@ -257,4 +259,92 @@ fn summary(outcome: &Outcome, uses_custom_tag: bool) -> String {
         text.push_str(&format!("{} {}\n", if uses_custom_tag { "use" } else { "tag" }, tag.familiar()));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, FromArgMatches as _};
+
+    use super::*;
+
+    /// The flags of `werf build`, by werf's groups: LOG, PROJ, GIT, INC, ENVD, REPO, TLS, FREPO, SC, KCTX, PAR, HOST, INTRO
+    /// and its own.
+    const WERF: &str = "log-color-mode log-debug debug log-verbose verbose log-quiet log-pretty log-time log-time-format \
+        log-terminal-width log-project-dir dir git-work-tree config config-templates-dir config-render-path \
+        giterminism-config env debug-templates loose-giterminism dev dev-ignore dev-branch allow-includes-update tmp-dir \
+        home-dir docker-config repo repo-container-registry repo-docker-hub-username repo-docker-hub-password \
+        repo-docker-hub-token repo-github-token repo-harbor-username repo-harbor-password repo-quay-token final-repo \
+        final-repo-container-registry final-repo-docker-hub-username final-repo-docker-hub-password \
+        final-repo-docker-hub-token final-repo-github-token final-repo-harbor-username final-repo-harbor-password \
+        final-repo-quay-token insecure-registry skip-tls-verify-registry secondary-repo cache-repo kube-config \
+        kube-config-base64 kube-context parallel parallel-tasks-limit allowed-backend-storage-volume-usage \
+        allowed-backend-storage-volume-usage-margin allowed-local-cache-volume-usage \
+        allowed-local-cache-volume-usage-margin backend-storage-path disable-auto-host-cleanup introspect-error \
+        introspect-before-error introspect-stage platform backend-network container-registry-mirror ssh-key \
+        synchronization virtual-merge add-custom-tag use-custom-tag require-built-images check-built-images \
+        save-build-report build-report-path final-images-only skip-image-spec-stage follow dry-run";
+
+    fn command() -> clap::Command {
+        Build::augment_args(clap::Command::new("build"))
+    }
+
+    fn ask(arguments: &[&str]) -> std::result::Result<Request, String> {
+        let arguments = ["build"].iter().chain(arguments);
+        let matches = command().try_get_matches_from(arguments).map_err(|e| e.to_string())?;
+        let build = Build::from_arg_matches(&matches).map_err(|e| e.to_string())?;
+        let request = build.flags.request(&Vars::default(), build.images.clone());
+        request.map_err(|failure| format!("{} {}", failure.message(), failure.causes().join(" ")))
+    }
+
+    #[test]
+    fn every_flag_of_werf_acts_or_is_refused() {
+        let command = command();
+        for flag in WERF.split_whitespace() {
+            let knows = |arg: &clap::Arg| {
+                arg.get_long() == Some(flag) || arg.get_all_aliases().is_some_and(|all| all.contains(&flag))
+            };
+            assert!(command.get_arguments().any(knows), "--{flag}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_says_why_and_what_changes_nothing_is_taken() {
+        for refused in OfBuild::FLAGS.iter().flat_map(|group| group.iter()) {
+            let flag = format!("--{}", refused.flag);
+            let given = if refused.takes_value { vec![flag.as_str(), "x"] } else { vec![flag.as_str()] };
+            match ask(&given) {
+                Err(words) => assert!(words.contains(refused.reason), "{flag}: {words}"),
+                Ok(_) => assert!(refused.harmless.contains(&"true"), "{flag}"),
+            }
+            for harmless in refused.harmless {
+                assert!(ask(&[&format!("{flag}={harmless}")]).is_ok(), "{flag}={harmless}");
+            }
+        }
+    }
+
+    #[test]
+    fn flags_act() {
+        let request = ask(&[
+            "api", "--repo", "r.example/app", "--cache-repo", "c.example/a", "--cache-repo=c.example/b", "-p=false",
+            "--platform", "linux/amd64,linux/arm64", "--backend-network", "none", "--require-built-images",
+            "--add-custom-tag", "a", "--use-custom-tag", "b", "--save-build-report", "--ssh-key", "k",
+        ])
+        .unwrap();
+        assert_eq!((request.cache_repos.len(), request.platforms.len(), request.parallel.get()), (2, 2, 1));
+        assert_eq!((request.network, request.require_built), (Some(Network::None), true));
+        assert_eq!(request.custom_tags, ["a", "b"]);
+        assert!(request.report.is_some() && request.ssh_keys.len() == 1 && request.images == ["api"]);
+        assert_eq!(ask(&["--parallel-tasks-limit", "-1"]).unwrap().parallel, NonZeroUsize::MAX);
+        for (bad, words) in [
+            (["--repo", "r.example/app:1"], "has a tag"),
+            (["--final-repo", "r.example/app"], "there is no --repo"),
+            (["--synchronization", "https://s.example"], "only :local"),
+            (["--backend-network", "bridge"], "none of default"),
+            (["--build-report-path", "x.json"], "--save-build-report"),
+            (["--parallel-tasks-limit", "many"], "not a number"),
+        ] {
+            let said = ask(&bad).unwrap_err();
+            assert!(said.contains(words), "{bad:?}: {said}");
+        }
+    }
 }

@@ -10,6 +10,7 @@ mod helm;
 mod image;
 mod output;
 mod project;
+mod project_images;
 mod registry;
 mod session;
 mod synchronization;
@@ -97,6 +98,19 @@ enum Command {
     Image(Box<image::ImageCommand>),
     /// Build the images of a project
     Build(Box<build::Build>),
+    /// Run a command in an image of the project
+    Run(Box<project_images::Run>),
+    /// Copy final images under names of their own
+    Export(Box<project_images::Export>),
+    /// Look at what images consist of
+    #[command(subcommand)]
+    Stage(Box<project_images::StageCommand>),
+    /// Names of images that the repository is known to have
+    #[command(subcommand)]
+    ManagedImages(Box<project_images::ManagedCommand>),
+    /// Pin base images
+    #[command(subcommand)]
+    Lock(Box<project_images::LockCommand>),
     /// Show what werf.yaml means, or everything that is wrong with it
     #[command(subcommand)]
     Config(Box<config::ConfigCommand>),
@@ -153,6 +167,11 @@ fn run(lap: Lap) -> Result {
     match lap.command {
         Command::Image(command) => command.run(&lap.global),
         Command::Build(command) => command.run(&lap.global),
+        Command::Run(command) => command.run(&lap.global),
+        Command::Export(command) => command.run(&lap.global),
+        Command::Stage(command) => command.run(&lap.global),
+        Command::ManagedImages(command) => command.run(&lap.global),
+        Command::Lock(command) => command.run(&lap.global),
         Command::Config(command) => command.run(&lap.global),
         Command::Cr(command) => command.run(&lap.global),
         Command::Registry(command) => command.run(&lap.global),

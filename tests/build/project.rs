@@ -85,6 +85,7 @@ fn git(folder: &Path, arguments: &[&str]) {
 impl<'l> Shop<'l> {
     fn new(lab: &'l Lab, name: &str) -> Self {
         let root = lab.busybox_context(name, &FILES);
+        lab.give(&root);
         let shop = Self { lab, root };
         git(&shop.root, &["init", "-q"]);
         shop.commit();
@@ -302,5 +303,48 @@ fn what_is_not_committed_is_refused_and_built_in_development() {
             ])
             .success();
         assert_eq!(shown.stdout, "<p>new\n/site/index.html /site/new.html\n");
+    }
+}
+
+#[test]
+fn images_run_and_leave_under_other_names_and_bases_are_pinned() {
+    for who in everybody() {
+        let lab = Lab::new(who);
+        let registry = Registry::start(&lab);
+        let (shop, repo) = (Shop::new(&lab, "shop"), format!("{}/shop", registry.address));
+        let kept = shop.run(&["stage", "image", "base", "--repo", &repo]);
+        kept.failure(&["base is not built"]);
+        let ran = shop.run(&["run", "base", "--repo", &repo, "--", "/bin/sh", "-c", "read x < /base; echo got $x; exit 7"]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (7, "got base\n"), "{ran}");
+        let name = shop.run(&["stage", "image", "base", "--repo", &repo]).success().stdout;
+        assert!(name.starts_with(&repo), "{name}");
+        let other = format!("{}/free/%image%:v1", registry.address);
+        let out = shop.run(&["export", "api", "--repo", &repo, "--tag", &other, "--add-label", "a=b"]).success().stdout;
+        assert_eq!(out.trim(), other.replace("%image%", "api"));
+        let config = lab.run(&["cr", "config", out.trim()]).success().stdout;
+        assert!(config.contains("\"a\"") && !config.contains("\"werf"), "{config}");
+        shop.run(&["managed-images", "add", "old/name", "--repo", &repo]).success();
+        let names = || shop.run(&["managed-images", "ls", "--repo", &repo]).success().stdout;
+        assert_eq!(names(), "api\nbase\nold/name\n");
+        shop.run(&["managed-images", "rm", "old/name", "--repo", &repo]).success();
+        assert_eq!(names(), "api\nbase\n");
+        // A base image from elsewhere is pinned until the lock is written anew.
+        let from = format!("{}/os:1", registry.address);
+        lab.run(&["cr", "copy", name.trim(), &from]).success();
+        shop.write("web.Dockerfile", &format!("FROM {from}\nCOPY site /site\n"));
+        let config = fs::read_to_string(shop.root.join("werf.yaml")).unwrap();
+        let web = config.find("image: web").unwrap();
+        shop.write("werf.yaml", &format!("{}image: web\ndockerfile: web.Dockerfile\n", &config[..web]));
+        shop.commit();
+        let pins = shop.run(&["lock", "update"]).success().stdout;
+        assert!(pins.starts_with(&format!("{from} sha256:")), "{pins}");
+        shop.commit();
+        let before = shop.built("store", &["web", "--repo", &repo]);
+        lab.run(&["cr", "copy", out.trim(), &from]).success();
+        assert_eq!(shop.built("store", &["web", "--repo", &repo])["web"].0, before["web"].0);
+        shop.run(&["lock", "update"]).success();
+        shop.commit();
+        let after = shop.built("store", &["web", "--repo", &repo]);
+        assert_ne!(after["web"].0, before["web"].0);
     }
 }

@@ -10,6 +10,7 @@
 
 pub mod build;
 mod check;
+pub mod images;
 mod links;
 mod load;
 mod reader;

@@ -9,7 +9,7 @@ use crate::build::{
     self, ConfigChanges, ContextSource, Doors, GitInputs, GitTree, RunOptions, SshSource, StandIn,
 };
 use crate::host;
-use crate::ops::project::build::{Plan, Request, Unit, lock};
+use crate::ops::project::build::{Plan, Request, Selected, Unit, lock};
 use crate::ops::project::{Named, Project, Sources, Way, sources};
 use crate::project::{Image, ImportKind};
 use crate::report::Context;
@@ -25,12 +25,12 @@ pub async fn identify(
     cx: &Context,
     doors: &Doors,
     (project, request): (&Project, &Request),
-    sets: Vec<Vec<usize>>,
+    selected: Selected,
 ) -> Result<Plan, Failure> {
     let pins = lock::read(project)?;
     let pinned = pins.is_some();
     let contexts = pins.as_ref().map(lock::contexts).transpose()?.unwrap_or_default();
-    let mut plan = Plan { units: Vec::new(), sets };
+    let mut plan = Plan { units: Vec::new(), sets: selected.sets, chosen: selected.chosen };
     let trees = Trees::default();
     // With a lock file names mean what that says; else they are asked for, each once in a build.
     let mut asked = BTreeSet::new();

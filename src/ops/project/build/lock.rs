@@ -88,7 +88,7 @@ pub async fn update(
     project: &Project,
     request: &Request,
 ) -> Result<Pins, Failure> {
-    let chosen = select::select(&project.config, &[], false)?;
+    let chosen = select::select(&project.config, &[], false)?.sets;
     let bases = identify::bases(cx, doors, (project, request), chosen).await?;
     let mut pins = Pins::new();
     for base in bases {

@@ -13,12 +13,13 @@
 
 mod identify;
 mod lock;
-mod look;
+pub(super) mod look;
 mod make;
-mod publish;
+pub(super) mod publish;
 mod report;
 mod select;
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -31,7 +32,7 @@ use crate::report::Context;
 
 pub use lock::{FILE as LOCK_FILE, update as update_lock};
 pub use report::{Record, Report};
-pub use select::select;
+pub use select::{Selected, select};
 
 /// What to build and where to keep it.
 #[derive(Clone, Debug)]
@@ -120,6 +121,8 @@ pub struct Plan {
     pub units: Vec<Unit>,
     /// Images in sets: those of one need only those of sets before.
     pub sets: Vec<Vec<usize>>,
+    /// The images that were asked for; others are there because these need them.
+    pub chosen: BTreeSet<usize>,
 }
 
 impl Plan {

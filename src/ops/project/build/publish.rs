@@ -88,7 +88,11 @@ async fn finish<'a>(
     Ok(Finished { image, units, tag, name })
 }
 
-fn named(repo: &Reference, tag: &str) -> Result<Reference, Failure> {
+/// A tag of a repository.
+///
+/// # Errors
+/// If it cannot be one.
+pub fn named(repo: &Reference, tag: &str) -> Result<Reference, Failure> {
     repo.with_tag(tag)
         .map_err(|e| Failure::new(Kind::Usage, format!("name {repo}:{tag}")).because(e.to_string()))
 }
@@ -108,16 +112,18 @@ async fn index(cx: &Context, doors: &Doors, units: &[&Unit]) -> Result<Index, Fa
         let pulled =
             doors.registry().manifest(cx, &unit.name.with_digest(found.digest.digest().clone())).await?;
         let media_type = pulled.media_type.unwrap_or_else(|| media::OCI_MANIFEST.into());
-        let mut descriptor = Descriptor::of(media_type, &pulled.bytes);
-        descriptor.platform = Some(platform(&unit.platform));
+        let descriptor = index_descriptor(&unit.platform, &media_type, &pulled.bytes);
         all.push((unit.platform.to_string(), descriptor));
     }
     all.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(Index::new(all.into_iter().map(|(_, descriptor)| descriptor).collect()))
 }
 
-fn platform(platform: &Platform) -> crate::oci::DescriptorPlatform {
-    platform.into()
+/// How an index names the manifest of a platform.
+pub fn index_descriptor(platform: &Platform, media_type: &str, bytes: &[u8]) -> Descriptor {
+    let mut descriptor = Descriptor::of(media_type, bytes);
+    descriptor.platform = Some(platform.into());
+    descriptor
 }
 
 /// Gives final images their further tags.
@@ -167,8 +173,21 @@ async fn custom_tags(
     Ok(given)
 }
 
-/// A template of a tag with `%image%`, `%image_slug%`, `%image_safe_slug%` and `%image_content_based_tag%` filled in.
 fn custom_tag(template: &str, image: &Image, tag: &str) -> Result<String, Failure> {
+    let filled = fill(template, image, tag)?;
+    match slug::is_docker_tag(&filled) {
+        true => Ok(filled),
+        false => Err(Failure::new(Kind::Usage, format!("read the custom tag {template:?}"))
+            .because(format!("{filled:?} cannot be a tag"))
+            .hint("%image_safe_slug% always can")),
+    }
+}
+
+/// A template with `%image%`, `%image_slug%`, `%image_safe_slug%` and `%image_content_based_tag%` filled in.
+///
+/// # Errors
+/// If it has another word between percent signs, or one without an end.
+pub fn fill(template: &str, image: &Image, tag: &str) -> Result<String, Failure> {
     let name = image.name.as_deref().unwrap_or_default();
     let fail = |why: String| {
         Failure::new(Kind::Usage, format!("read the custom tag {template:?}")).because(why).hint(
@@ -189,10 +208,7 @@ fn custom_tag(template: &str, image: &Image, tag: &str) -> Result<String, Failur
         }
         filled.push_str(after);
     }
-    match slug::is_docker_tag(&filled) {
-        true => Ok(filled),
-        false => Err(fail(format!("{filled:?} cannot be a tag")).hint("%image_safe_slug% always can")),
-    }
+    Ok(filled)
 }
 
 /// Keeps in the repository which images this commit has: one record a build, and the names of images. A second build of the

@@ -6,12 +6,21 @@ use crate::base::{Failure, Kind};
 use crate::dockerfile::glob;
 use crate::project::Config;
 
+/// Images by their places in the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Selected {
+    /// Those that were asked for.
+    pub chosen: BTreeSet<usize>,
+    /// These and all that they need, in sets.
+    pub sets: Vec<Vec<usize>>,
+}
+
 /// The places of the images that `patterns` mean and of all that these need, in sets: those of one need only those of sets
 /// before. `!PATTERN` leaves out, but never what is named in full.
 ///
 /// # Errors
 /// If a pattern is wrong or matches nothing.
-pub fn select(config: &Config, patterns: &[String], only_final: bool) -> Result<Vec<Vec<usize>>, Failure> {
+pub fn select(config: &Config, patterns: &[String], only_final: bool) -> Result<Selected, Failure> {
     let name = |at: usize| config.images[at].name.as_deref().unwrap_or("~");
     let mut chosen: BTreeSet<usize> = BTreeSet::new();
     let (without, with): (Vec<&str>, Vec<&str>) =
@@ -44,7 +53,8 @@ pub fn select(config: &Config, patterns: &[String], only_final: bool) -> Result<
     if only_final {
         chosen.retain(|at| config.images[*at].is_final);
     }
-    Ok(in_sets(config, chosen))
+    let sets = in_sets(config, chosen.clone());
+    Ok(Selected { chosen, sets })
 }
 
 fn check(pattern: &str) -> Result<(), Failure> {
@@ -100,7 +110,7 @@ mod tests {
                     image: [api, web, tools/x, tools/y]\ndockerfile: D\ndependencies:\n- image: base\n";
         let config = Config::parse(text).unwrap();
         let patterns: Vec<String> = patterns.iter().map(|p| (*p).to_owned()).collect();
-        let sets = select(&config, &patterns, only_final)?;
+        let sets = select(&config, &patterns, only_final)?.sets;
         let set = |set: &Vec<usize>| {
             set.iter().map(|at| config.images[*at].shown_name()).collect::<Vec<_>>().join(" ")
         };

@@ -325,9 +325,25 @@ mod tests {
     #[test]
     fn flags_act() {
         let request = ask(&[
-            "api", "--repo", "r.example/app", "--cache-repo", "c.example/a", "--cache-repo=c.example/b", "-p=false",
-            "--platform", "linux/amd64,linux/arm64", "--backend-network", "none", "--require-built-images",
-            "--add-custom-tag", "a", "--use-custom-tag", "b", "--save-build-report", "--ssh-key", "k",
+            "api",
+            "--repo",
+            "r.example/app",
+            "--cache-repo",
+            "c.example/a",
+            "--cache-repo=c.example/b",
+            "-p=false",
+            "--platform",
+            "linux/amd64,linux/arm64",
+            "--backend-network",
+            "none",
+            "--require-built-images",
+            "--add-custom-tag",
+            "a",
+            "--use-custom-tag",
+            "b",
+            "--save-build-report",
+            "--ssh-key",
+            "k",
         ])
         .unwrap();
         assert_eq!((request.cache_repos.len(), request.platforms.len(), request.parallel.get()), (2, 2, 1));

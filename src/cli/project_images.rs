@@ -155,7 +155,10 @@ fn kept(project: &Project, plan: &Plan, name: &str) -> Result<crate::ops::projec
         .filter(|unit| project.config.images[unit.image].shown_name() == name || name.is_empty())
         .collect();
     units.sort_by_key(|unit| unit.platform != host);
-    units.first().map(|unit| (*unit).clone()).ok_or_else(|| Failure::new(Kind::Bug, format!("{name} was not planned")))
+    units
+        .first()
+        .map(|unit| (*unit).clone())
+        .ok_or_else(|| Failure::new(Kind::Bug, format!("{name} was not planned")))
 }
 
 impl Run {
@@ -180,10 +183,7 @@ impl Run {
                 platform: Some(unit.platform),
                 args: self.command.clone(),
                 entrypoint: opens_shell.then(|| shell.to_owned()),
-                attach: Attach {
-                    input: self.interactive || opens_shell,
-                    terminal: self.tty || opens_shell,
-                },
+                attach: Attach { input: self.interactive || opens_shell, terminal: self.tty || opens_shell },
                 ..image_run::Request::default()
             };
             image_run::prepare(&session.cx, &doors, &request).await.map(Some)
@@ -205,7 +205,9 @@ impl Export {
         let mut labels = Vec::new();
         for text in Vars::of_process().list("EXPORT_ADD_LABEL", &[], &self.add_label) {
             let Some((name, value)) = text.split_once('=') else {
-                return Err(Failure::new(Kind::Usage, format!("read --add-label {text}")).because("it is NAME=VALUE"));
+                return Err(
+                    Failure::new(Kind::Usage, format!("read --add-label {text}")).because("it is NAME=VALUE")
+                );
             };
             labels.push((name.to_owned(), value.to_owned()));
         }
@@ -247,7 +249,9 @@ impl ManagedCommand {
         let (Self::Ls(names) | Self::Add(names) | Self::Rm(names)) = &self;
         let Opened { session, doors, project, request } = open(&names.flags, Vec::new(), global, "Asking")?;
         let repo: Reference = request.repo.ok_or_else(|| {
-            Failure::new(Kind::Usage, "name the repository").because("names of images are kept there").hint("--repo")
+            Failure::new(Kind::Usage, "name the repository")
+                .because("names of images are kept there")
+                .hint("--repo")
         })?;
         let cx = &session.cx;
         let text = session.block_on(async {
@@ -279,7 +283,8 @@ impl LockCommand {
     pub fn run(self, global: &Global) -> Result {
         let Self::Update(whole) = self;
         let Opened { session, doors, project, request } = open(&whole.flags, Vec::new(), global, "Asking")?;
-        let pins = session.block_on(ops::project::build::update_lock(&session.cx, &doors, &project, &request))?;
+        let pins =
+            session.block_on(ops::project::build::update_lock(&session.cx, &doors, &project, &request))?;
         let line = |(name, digest): (&String, &crate::base::Digest)| format!("{name} {digest}\n");
         output::text(pins.iter().map(line).collect::<String>())?;
         Ok(session.end(ExitCode::SUCCESS))

@@ -314,12 +314,24 @@ fn images_run_and_leave_under_other_names_and_bases_are_pinned() {
         let (shop, repo) = (Shop::new(&lab, "shop"), format!("{}/shop", registry.address));
         let kept = shop.run(&["stage", "image", "base", "--repo", &repo]);
         kept.failure(&["base is not built"]);
-        let ran = shop.run(&["run", "base", "--repo", &repo, "--", "/bin/sh", "-c", "read x < /base; echo got $x; exit 7"]);
+        let ran = shop.run(&[
+            "run",
+            "base",
+            "--repo",
+            &repo,
+            "--",
+            "/bin/sh",
+            "-c",
+            "read x < /base; echo got $x; exit 7",
+        ]);
         assert_eq!((ran.code, ran.stdout.as_str()), (7, "got base\n"), "{ran}");
         let name = shop.run(&["stage", "image", "base", "--repo", &repo]).success().stdout;
         assert!(name.starts_with(&repo), "{name}");
         let other = format!("{}/free/%image%:v1", registry.address);
-        let out = shop.run(&["export", "api", "--repo", &repo, "--tag", &other, "--add-label", "a=b"]).success().stdout;
+        let out = shop
+            .run(&["export", "api", "--repo", &repo, "--tag", &other, "--add-label", "a=b"])
+            .success()
+            .stdout;
         assert_eq!(out.trim(), other.replace("%image%", "api"));
         let config = lab.run(&["cr", "config", out.trim()]).success().stdout;
         assert!(config.contains("\"a\"") && !config.contains("\"werf"), "{config}");

@@ -76,7 +76,9 @@ pub async fn export(
     for at in plan.sets.iter().flatten() {
         let image = &project.config.images[*at];
         let units: Vec<&Unit> = plan.units_of(*at).collect();
-        let Some(first) = units.first().filter(|_| image.is_final && plan.chosen.contains(at)) else { continue };
+        let Some(first) = units.first().filter(|_| image.is_final && plan.chosen.contains(at)) else {
+            continue;
+        };
         for template in templates {
             let text = fill(template, image, &first.tag)?;
             let target: Reference = text.parse().map_err(|e: crate::base::InvalidReference| {

@@ -21,7 +21,7 @@
 //! - A layer's record is published after the layer: who finds the record finds the layer, or notices that it is gone.
 //! - The first record of a key wins and everybody else goes on with its layers.
 //! - File times in new layers that are later than the build's epoch become the epoch: `SOURCE_DATE_EPOCH` if it is given,
-//!   else the time the newest base image was made, else 1980. So equal inputs give equal layers. Files of the context keep
+//!   else the time the newest base image was made, else 1980. So equal inputs give equal layers. Files that are copied keep
 //!   their times, as users of `COPY` expect (a web server tells them to browsers), unless `SOURCE_DATE_EPOCH` is given.
 //!
 //! Rejected: keys that chain on results only (a lookup per step, one after the other); one tree per stage that is changed

@@ -169,11 +169,13 @@ impl<'a> Applier<'a> {
                     times.entry(place.parent().unwrap_or(Path::new("")).to_owned()).or_insert(time);
                 }
                 folder.make_dir(name)?;
-                if let Some((uid, gid)) = owner {
+                // A shared folder hands on its bit, but not its group, as BuildKit has it.
+                let shared = folder.look(name)?.map_or(0, |node| node.mode & 0o2000);
+                if let Some((uid, gid)) = owner.or((shared != 0).then_some((0, 0))) {
                     folder.set_owner(name, uid, gid)?;
                 }
                 made.push(place.to_owned());
-                folder.set_mode(name, 0o755)
+                folder.set_mode(name, 0o755 | shared)
             })
             .map_err(fail)?;
         for place in made {

@@ -24,6 +24,9 @@ pub enum Verdict {
     Drop,
     /// It is not there by itself, but things below may be; then it is too.
     Descend,
+    /// As [`Verdict::Descend`], and a copy of it leaves the owner of a directory alone that is there already: it is on the
+    /// way to what an instruction picks out.
+    Pass,
 }
 
 /// Decides what a source shows, given the cleaned relative path (bytes) and whether it is a directory: `.dockerignore`.
@@ -36,7 +39,7 @@ pub struct Source<'a> {
     pub root: &'a Path,
     /// What it shows; `None` is everything.
     pub filter: Option<&'a Filter<'a>>,
-    /// Whether everything belongs to 0:0 whatever the disk says (contexts).
+    /// Whether everything belongs to 0:0 and no file has capabilities, whatever the disk says (contexts).
     pub root_owned: bool,
 }
 
@@ -74,6 +77,15 @@ impl Source<'_> {
         if self.root_owned { (0, 0) } else { (node.uid, node.gid) }
     }
 
+    /// The file capabilities that a copy gets, as layers carry them.
+    pub(super) fn capability(&self, folder: &Folder, name: &OsStr) -> Result<Option<Vec<u8>>, Errno> {
+        if self.root_owned {
+            return Ok(None);
+        }
+        let value = folder.attribute(name, OsStr::new(CAPABILITY))?;
+        Ok(value.map(|value| attributes::portable(&value).into_owned()))
+    }
+
     /// What the source says of `path`, which is in a directory it shows.
     pub(super) fn verdict(&self, path: &[u8], directory: bool) -> Verdict {
         self.filter.map_or(Verdict::Keep, |filter| filter(path, directory))
@@ -91,7 +103,7 @@ impl Source<'_> {
                 let path = join(path, name.as_bytes());
                 match self.verdict(&path, node.is_dir()) {
                     Verdict::Keep => {}
-                    Verdict::Descend
+                    Verdict::Descend | Verdict::Pass
                         if node.is_dir() && self.shows_below(&folder.child(os(&name))?, &path)? => {}
                     _ => continue,
                 }
@@ -108,7 +120,7 @@ impl Source<'_> {
             let path = join(path, name.as_bytes());
             match self.verdict(&path, node.is_dir()) {
                 Verdict::Keep => return Ok(true),
-                Verdict::Descend
+                Verdict::Descend | Verdict::Pass
                     if node.is_dir() && self.shows_below(&folder.child(os(&name))?, &path)? =>
                 {
                     return Ok(true);
@@ -259,6 +271,7 @@ impl Hashing<'_> {
                         let value = folder.attribute(name, OsStr::new(CAPABILITY)).map_err(&fail)?;
                         let content = self.content(folder, name, node, path)?;
                         match (value, self.cache) {
+                            (Some(_), _) if self.source.root_owned => {}
                             (Some(value), _) => {
                                 hasher.field("capability", attributes::portable(&value));
                             }

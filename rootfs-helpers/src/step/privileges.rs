@@ -35,8 +35,9 @@ pub(super) fn drop_to(user: &User, filter: &[seccomp::Instruction]) -> Result<()
     let groups: Vec<Gid> = user.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
     let who = format!("become user {} with group {}", user.uid, user.gid);
     match rustix::thread::set_thread_groups(&groups) {
-        // A namespace that an ordinary user made without sub-ids: there are no groups to be had, nor wanted.
-        Err(rustix::io::Errno::PERM) if groups.is_empty() && groups_are_fixed() => {}
+        // A namespace that an ordinary user made without sub-ids: there are no groups to be had, and all files have one
+        // owner, so that none is needed.
+        Err(rustix::io::Errno::PERM) if groups_are_fixed() => {}
         other => other.map_err(unmapped).doing(&who)?,
     }
     let gid = Gid::from_raw(user.gid);

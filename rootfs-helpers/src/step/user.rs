@@ -1,7 +1,8 @@
 //! `USER name|uid[:group|gid]` to numbers, by the image's own files. Called inside the root.
 //!
 //! Without a group: the user's own, and those that list the user. With one: only that. A number that no file knows is
-//! taken as it is, with group 0. (Measured with BuildKit; moby/sys: user.)
+//! taken as it is, with group 0; nobody named is user 0. The group is among the supplementary ones too. (Measured with
+//! BuildKit; moby/sys: user.)
 
 use std::fs::OpenOptions;
 use std::io::Read as _;
@@ -41,10 +42,7 @@ impl Accounts {
 
     /// Who `text` names; on failure says why nobody.
     pub(super) fn resolve(&self, text: &str) -> Result<User, String> {
-        if text.is_empty() {
-            let home = self.home(0);
-            return Ok(User { uid: 0, gid: 0, groups: Vec::new(), home });
-        }
+        let text = if text.is_empty() { "0" } else { text };
         let (name, group) = match text.split_once(':') {
             Some((name, group)) => (name, Some(group).filter(|g| !g.is_empty())),
             None => (text, None),
@@ -59,13 +57,16 @@ impl Accounts {
                 return Err(format!("unable to find user {name}: no matching entries in passwd file"));
             }
         };
-        let (gid, groups) = match group {
+        let (gid, mut groups) = match group {
             Some(group) => (self.group(group)?, Vec::new()),
             None => (
                 account.as_ref().map_or(0, |a| a.gid),
                 account.as_ref().map_or_else(Vec::new, |a| self.memberships(a.name)),
             ),
         };
+        if !groups.contains(&gid) {
+            groups.insert(0, gid);
+        }
         Ok(User { uid, gid, groups, home: self.home(uid) })
     }
 
@@ -137,14 +138,14 @@ mod tests {
     #[test]
     fn users_are_resolved_as_measured() {
         let home = |h: &str| h.to_owned();
-        assert_eq!(resolve(""), Ok((0, 0, vec![], home("/root"))));
+        assert_eq!(resolve(""), Ok((0, 0, vec![0], home("/root"))));
         assert_eq!(resolve("root"), Ok((0, 0, vec![0], home("/root"))));
-        assert_eq!(resolve("app"), Ok((1000, 1001, vec![50, 44], home("/home/app"))));
-        assert_eq!(resolve("1000"), Ok((1000, 1001, vec![50, 44], home("/home/app"))));
-        assert_eq!(resolve("app:staff"), Ok((1000, 50, vec![], home("/home/app"))));
-        assert_eq!(resolve("1000:99"), Ok((1000, 99, vec![], home("/home/app"))));
-        assert_eq!(resolve("5:6"), Ok((5, 6, vec![], home("/"))));
-        assert_eq!(resolve("5"), Ok((5, 0, vec![], home("/"))));
+        assert_eq!(resolve("app"), Ok((1000, 1001, vec![1001, 50, 44], home("/home/app"))));
+        assert_eq!(resolve("1000"), Ok((1000, 1001, vec![1001, 50, 44], home("/home/app"))));
+        assert_eq!(resolve("app:staff"), Ok((1000, 50, vec![50], home("/home/app"))));
+        assert_eq!(resolve("1000:99"), Ok((1000, 99, vec![99], home("/home/app"))));
+        assert_eq!(resolve("5:6"), Ok((5, 6, vec![6], home("/"))));
+        assert_eq!(resolve("5"), Ok((5, 0, vec![0], home("/"))));
         assert_eq!(resolve("1001").map(|u| u.0), Ok(7), "a name of digits is a name first");
         assert_eq!(resolve("nohome").map(|u| u.3), Ok(home("/")));
         assert!(resolve("nobody").unwrap_err().contains("unable to find user nobody"));

@@ -9,7 +9,7 @@ use crate::build::step::{
     Action, ContextIndex, ContextRequest, Copy, Document, From, GitOrigin, Origin, Read, UrlOrigin,
 };
 use crate::dockerfile::command::{self, Source};
-use crate::dockerfile::{Word, ignore};
+use crate::dockerfile::{Word, glob, ignore};
 
 /// Evaluates a COPY and remembers it.
 pub fn copy(scene: &Scene<'_>, state: &mut State, copy: &command::Copy) -> Result<Made, Error> {
@@ -203,7 +203,7 @@ impl Copying<'_> {
         let (path, include) = match self.parts.parents {
             false => (paths::source(text), None),
             true => {
-                let (above, pattern) = text.split_once("/./").unwrap_or(("/", text));
+                let (above, pattern) = pivot(text).map_err(|m| Error::definition(&word.span, m))?;
                 let pattern = paths::source(pattern).trim_start_matches('/').to_owned();
                 let wrong = |e: crate::dockerfile::Error| Error::from(e.at(&word.span));
                 ignore::Matcher::new([&pattern]).map_err(wrong)?;
@@ -211,6 +211,12 @@ impl Copying<'_> {
                 (paths::source(above), Some(pattern).filter(|pattern| !pattern.is_empty()))
             }
         };
+        if !glob::is_valid(&path) {
+            return Err(Error::definition(
+                &word.span,
+                format!("invalid pattern {text}: syntax error in pattern"),
+            ));
+        }
         let read =
             Read { wildcards: true, include, exclude: exclude.to_vec(), unpack, ..Read::of(from, path) };
         match self.reads.last_mut() {
@@ -218,6 +224,17 @@ impl Copying<'_> {
             _ => self.reads.push(read),
         }
         Ok(())
+    }
+}
+
+/// Splits a source of `--parents` into the folder that is left out and the rest, which keeps its parents.
+fn pivot(text: &str) -> Result<(&str, &str), String> {
+    match text.split_once("/./") {
+        Some((above, rest)) if rest.split('/').all(|part| matches!(part, "" | "." | "..")) => {
+            Err(format!("nothing is left of {text} behind /./, so nothing of {above} would be copied"))
+        }
+        Some(parts) => Ok(parts),
+        None => Ok(("/", text)),
     }
 }
 

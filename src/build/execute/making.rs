@@ -7,7 +7,7 @@ use crate::build::cache::Offer;
 use crate::build::execute::reading::{self, Ready};
 use crate::build::execute::{Tree, World, caching, copying, running, unpacked_tree, with_world};
 use crate::build::keys::{KeyInputs, ParentIdentity, Recipe, SourceIdentity, step_key};
-use crate::build::step::{Action, From, Read, Step, StepIndex};
+use crate::build::step::{Action, Read, Step, StepIndex};
 use crate::build::transfer::Departing;
 use crate::build::why::{self, Ended};
 use crate::build::{Error, Output, blocking};
@@ -262,17 +262,17 @@ fn act(cx: &Context, world: &World, index: StepIndex, scene: &Scene<'_>) -> Resu
     Ok(RecordLayer { diff_id, size, created: world.epoch })
 }
 
-/// Files of the context keep their times unless a time was asked for; what a step makes, or copies from what a step
-/// made, gets no time later than the build's.
+/// Copies keep their times unless a time was asked for; what a step makes gets no time later than the build's, and so
+/// has none when it is copied.
 fn clamp(world: &World, step: &Step) -> Option<i64> {
-    let outside = step.reads.iter().all(|read| matches!(read.from, From::Context(_)));
     match &step.action {
-        Action::Copy(_) if outside => world.facts.source_date_epoch,
+        Action::Copy(_) => world.facts.source_date_epoch,
         _ => Some(world.epoch),
     }
 }
 
-/// Folders that WORKDIR makes belong to USER; an unknown one counts as root, as BuildKit has it, but is said.
+/// Folders that WORKDIR makes belong to USER; an unknown one counts as root, and an unknown group as the user's own, as
+/// BuildKit has it, but that is said.
 fn make_workdir(
     cx: &Context,
     world: &World,
@@ -280,17 +280,16 @@ fn make_workdir(
     tree: &mut Writable,
 ) -> Result<(), Error> {
     let root = tree.mounted()?.to_owned();
-    let nobody = trees::Ownership { uid: 0, gid: 0 };
-    let owner = match workdir.user.as_str() {
-        "" => nobody,
-        user => trees::resolve_owner(&root, user).unwrap_or_else(|_| {
-            cx.report.warn(format!(
-                "WORKDIR {}: user {user} is not known, the folder belongs to root",
-                workdir.path
-            ));
-            nobody
-        }),
+    let owner = |user: &str| {
+        trees::resolve_owner(&root, user).unwrap_or_else(|error| {
+            let nobody = trees::Ownership { uid: 0, gid: 0 };
+            let owner = trees::resolve_owner_leniently(&root, user).unwrap_or(nobody);
+            let (path, trees::Ownership { uid, gid }) = (&workdir.path, owner);
+            cx.report.warn(format!("WORKDIR {path}: {error}; the folder belongs to {uid}:{gid}"));
+            owner
+        })
     };
+    let owner = Some(workdir.user.as_str()).filter(|user| !user.is_empty()).map(owner);
     trees::make_directory(&root, workdir.path.as_bytes(), owner, world.epoch)?;
     Ok(())
 }

@@ -28,7 +28,7 @@ pub async fn write_files(
         fs::create_dir_all(&destination)?;
         let root = fs::canonicalize(&destination)?;
         let view = doors.snapshots()?.view(&layers)?;
-        let source = Source { root: view.root(), filter: None, root_owned: true };
+        let source = Source { root: view.root(), filter: None, root_owned: false };
         let everything = [Pattern { text: b"/", wildcard: false }];
         let selected = copy::select(&source, &everything, &|_, _| false)?;
         let items: Vec<Item<'_>> = selected.iter().map(Item::Selected).collect();

@@ -440,7 +440,7 @@ impl View<'_> {
             let is_there = match self.verdict(&below, node.kind.is_folder()) {
                 Verdict::Keep => true,
                 Verdict::Drop => false,
-                Verdict::Descend => node.kind.is_folder() && self.shows_below(&below)?,
+                Verdict::Descend | Verdict::Pass => node.kind.is_folder() && self.shows_below(&below)?,
             };
             if is_there {
                 shown.push((name, node));
@@ -454,7 +454,9 @@ impl View<'_> {
             let below = join(path, &name);
             match self.verdict(&below, node.kind.is_folder()) {
                 Verdict::Keep => return Ok(true),
-                Verdict::Descend if node.kind.is_folder() && self.shows_below(&below)? => return Ok(true),
+                Verdict::Descend | Verdict::Pass if node.kind.is_folder() && self.shows_below(&below)? => {
+                    return Ok(true);
+                }
                 _ => {}
             }
         }
@@ -474,7 +476,7 @@ impl View<'_> {
         match self.verdict(path, is_folder) {
             Verdict::Keep => Ok(true),
             Verdict::Drop => Ok(false),
-            Verdict::Descend => self.shows_below(path),
+            Verdict::Descend | Verdict::Pass => self.shows_below(path),
         }
     }
 

@@ -130,7 +130,7 @@ impl Narrowing {
         let may_include = included || self.include.as_ref().is_none_or(|i| i.may_match_below(&text));
         let may_be_back = !excluded || self.exclude.may_include_below(&text);
         match directory && may_include && may_be_back {
-            true => Verdict::Descend,
+            true => Verdict::Pass,
             false => Verdict::Drop,
         }
     }

@@ -14,10 +14,10 @@ use super::archive;
 use super::{ModeChange, Ownership, Selected};
 use crate::report::Context;
 use crate::snapshot::apply::{Applier, chown_error};
-use crate::snapshot::attributes::{self, CAPABILITY};
+use crate::snapshot::attributes::CAPABILITY;
 use crate::snapshot::folder::{Folder, Node, os};
 use crate::snapshot::rooted::Rooted;
-use crate::snapshot::tree::{Source, join};
+use crate::snapshot::tree::{Source, Verdict, join};
 use crate::snapshot::{Error, Result, transfer};
 
 /// Why two files may not go to one place.
@@ -98,13 +98,13 @@ pub fn copy(cx: &Context, request: &CopyRequest<'_>) -> Result<Copied> {
     Ok(copier.copied)
 }
 
-/// Makes a directory and its missing parents (WORKDIR), owned by `owner`; existing ones are left alone. Gives whether
-/// something was made.
+/// Makes a directory and its missing parents (WORKDIR), owned by `owner` or as COPY makes them; existing ones are left
+/// alone. Gives whether something was made.
 ///
 /// # Errors
 /// [`Error::Host`], also if something on the way is no directory; [`Error::UnmappedId`].
-pub fn make_directory(root: &Path, path: &[u8], owner: Ownership, created: i64) -> Result<bool> {
-    let mut target = Target::new(root, Some(owner), created)?;
+pub fn make_directory(root: &Path, path: &[u8], owner: Option<Ownership>, created: i64) -> Result<bool> {
+    let mut target = Target::new(root, owner, created)?;
     target.directory(Path::new(OsStr::from_bytes(path)), None)?;
     let made = !target.times.is_empty();
     target.finish()?;
@@ -137,24 +137,26 @@ impl Target {
     fn directory(&mut self, path: &Path, mode: Option<u32>) -> Result<(Folder, PathBuf)> {
         let fail = self.fail("create directory", path);
         let Self { tree, owner, created, times } = self;
-        let owner = owner.map_or((0, 0), |o| (o.uid, o.gid));
+        let owner = owner.map(|o| (o.uid, o.gid));
         let mut refused = None;
         let opened = tree.folder_making(path, &mut |folder, name, place| {
             let parent = place.parent().unwrap_or(Path::new(""));
             let time = folder.node()?.mtime;
             times.entry(parent.to_owned()).or_insert(time);
             folder.make_dir(name)?;
-            folder
-                .set_owner(name, owner.0, owner.1)
-                .inspect_err(|e| refused = Some((place.to_owned(), *e)))?;
-            // Special bits are for what is copied, as BuildKit has it.
-            folder.set_mode(name, mode.unwrap_or(0o755) & 0o777)?;
+            if let Some((uid, gid)) = owner {
+                let owned = folder.set_owner(name, uid, gid);
+                owned.inspect_err(|e| refused = Some((place.to_owned(), (uid, gid), *e)))?;
+            }
+            // Special bits are for what is copied, as BuildKit has it; but a shared folder hands on its group and its bit.
+            let shared = folder.look(name)?.map_or(0, |node| node.mode & 0o2000);
+            folder.set_mode(name, mode.unwrap_or(0o755) & 0o777 | shared)?;
             times.insert(place.to_owned(), (*created, 0));
             Ok(())
         });
         match (opened, refused) {
-            (Err(_), Some((place, errno))) => {
-                Err(chown_error(self.tree.show(&place), owner.0, owner.1, errno))
+            (Err(_), Some((place, (uid, gid), errno))) => {
+                Err(chown_error(self.tree.show(&place), uid, gid, errno))
             }
             (opened, _) => opened.map_err(fail),
         }
@@ -412,7 +414,13 @@ impl Copier<'_> {
     /// A directory below the top one.
     fn nested(&mut self, seen: &Seen<'_>, to: &Folder, place: &Path) -> Result<()> {
         let name = place.file_name().unwrap_or_default();
+        let on_the_way = self.request.source.verdict(seen.path, true) == Verdict::Pass;
         match to.look(name).map_err(self.target.fail("look at", place))? {
+            Some(node) if node.is_dir() && on_the_way => {
+                to.set_mode(name, seen.node.mode).map_err(self.target.fail("set the mode of", place))?;
+                let folder = to.child(name).map_err(self.target.fail("open directory", place))?;
+                return self.contents(&self.open(seen)?, seen.path, &folder, place);
+            }
             Some(node) if node.is_dir() => {}
             Some(_) => {
                 return Err(self.conflict(seen.path, place, "a directory cannot replace a file or link"));
@@ -501,9 +509,9 @@ impl Copier<'_> {
             return Ok(());
         }
         if seen.node.is_file() {
-            let value = seen.folder.attribute(seen.name, OsStr::new(CAPABILITY));
+            let value = self.request.source.capability(seen.folder, seen.name);
             if let Some(value) = value.map_err(self.target.fail("read attributes for", place))? {
-                let set = to.set_attribute(name, OsStr::new(CAPABILITY), &attributes::portable(&value));
+                let set = to.set_attribute(name, OsStr::new(CAPABILITY), &value);
                 if let Err(e) = set {
                     self.copied
                         .warnings

@@ -116,7 +116,7 @@ impl Finder<'_> {
         match self.source.verdict(path, directory) {
             Verdict::Keep => Ok(true),
             Verdict::Drop => Ok(false),
-            Verdict::Descend => {
+            Verdict::Descend | Verdict::Pass => {
                 let folder = self.tree.folder(Path::new(OsStr::from_bytes(path)))?;
                 self.source.shows_below(&folder, path)
             }

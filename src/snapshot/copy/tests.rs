@@ -291,14 +291,19 @@ fn working_directories_are_made_once() {
     as_root("copy::tests::working_directories_are_made_once", || {
         let trees = Trees::new();
         put(&trees.to, "srv/", 0o700);
-        let owner = Ownership { uid: 3, gid: 4 };
+        let owner = Some(Ownership { uid: 3, gid: 4 });
         assert!(make_directory(&trees.to, b"/srv/a/b", owner, CREATED).unwrap());
-        assert!(!make_directory(&trees.to, b"/srv/a", Ownership { uid: 9, gid: 9 }, 1).unwrap());
+        assert!(!make_directory(&trees.to, b"/srv/a", Some(Ownership { uid: 9, gid: 9 }), 1).unwrap());
         assert_eq!(trees.facts("srv"), "700 0:0 @1000");
         assert_eq!(trees.facts("srv/a"), format!("755 3:4 @{CREATED}"));
         assert_eq!(trees.facts("srv/a/b"), format!("755 3:4 @{CREATED}"));
         put(&trees.to, "file", 0o600);
         assert!(make_directory(&trees.to, b"/file/x", owner, 0).is_err());
+        put(&trees.to, "shared/", 0o2775);
+        assert!(make_directory(&trees.to, b"/shared/own", owner, CREATED).unwrap());
+        assert!(make_directory(&trees.to, b"/shared/nobodys", None, CREATED).unwrap());
+        assert_eq!(trees.facts("shared/own"), format!("2755 3:4 @{CREATED}"));
+        assert_eq!(trees.facts("shared/nobodys"), format!("2755 0:0 @{CREATED}"));
     });
 }
 

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use crate::lab::{Lab, Who, is_root};
 
@@ -26,7 +27,9 @@ fn run(command: &mut Command) -> String {
 }
 
 /// A Debian root file system, made once per build folder.
-fn debian_root() -> PathBuf {
+pub fn debian_root() -> PathBuf {
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _one = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     let tar = Path::new(env!("CARGO_TARGET_TMPDIR")).join("debian-root.tar");
     if !tar.exists() {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("rootfs-helpers/scripts/debian");

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -30,6 +31,8 @@ pub struct Terms<'a> {
     pub names: Vec<(String, String)>,
     /// SHA-256 of contents that may change from machine to machine, and what stands for them.
     pub contents: BTreeMap<String, String>,
+    /// Paths that are not told, nor what is below them.
+    pub omitted: Vec<String>,
 }
 
 impl Terms<'_> {
@@ -49,6 +52,14 @@ impl Terms<'_> {
     /// Text without accidents.
     pub fn tell(&self, text: &str) -> String {
         self.names.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+    }
+
+    /// Whether something is told of a path (or of its whiteout).
+    fn tells(&self, path: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(path).replace("/.wh.", "/");
+        !self.omitted.iter().any(|omitted| {
+            text.strip_prefix(omitted.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
     }
 
     fn time(&self, seconds: i64) -> String {
@@ -124,24 +135,45 @@ pub fn of_image(archive: &Path, terms: &Terms<'_>) -> Answer {
     let (layers, diff_ids) = (list(&manifest["layers"]), list(&config["rootfs"]["diff_ids"]));
     assert_eq!(layers.len(), diff_ids.len(), "one diff id for every layer");
     for (layer, diff_id) in layers.iter().zip(&diff_ids) {
-        let mut bytes = Vec::new();
-        flate2::read::MultiGzDecoder::new(blob(layer)).read_to_end(&mut bytes).unwrap();
-        let found = format!("sha256:{}", hex::encode(Sha256::digest(&bytes)));
-        assert_eq!(Some(found.as_str()), diff_id.as_str(), "a layer is not what the configuration says");
-        let entries = tree::read_layer(&bytes);
+        let is_base = terms.base_layers.iter().any(|base| Some(base.as_str()) == diff_id.as_str());
+        let entries = entries(layer, diff_id.as_str().unwrap(), blob(layer), is_base);
         tree.apply(&entries);
-        if terms.base_layers.contains(&found) {
+        if is_base {
             answer.line("layer of the base");
             base = tree.clone();
             continue;
         }
         answer.line("layer");
-        let mut lines: Vec<_> = entries.iter().map(|(path, entry)| terms.entry(path, entry)).collect();
+        let told = entries.iter().filter(|(path, _)| terms.tells(path));
+        let mut lines: Vec<_> = told.map(|(path, entry)| terms.entry(path, entry)).collect();
         lines.sort_unstable();
         lines.iter().for_each(|line| answer.line(&format!("  {line}")));
     }
     answer.tree(&base, &tree, terms);
     answer
+}
+
+/// What is in a layer.
+type Entries = Vec<(Vec<u8>, Entry)>;
+
+/// Reads a layer and compares it with its diff id; one of a base, which many cases share, is read once.
+fn entries(layer: &Value, diff_id: &str, blob: &[u8], is_base: bool) -> Arc<Entries> {
+    static KNOWN: Mutex<BTreeMap<String, Arc<Entries>>> = Mutex::new(BTreeMap::new());
+    let blob_digest = format!("sha256:{}", hex::encode(Sha256::digest(blob)));
+    assert_eq!(Some(blob_digest.as_str()), layer["digest"].as_str(), "a blob is not what the manifest says");
+    let name = format!("{blob_digest} {diff_id}");
+    if let Some(known) = KNOWN.lock().unwrap().get(&name) {
+        return Arc::clone(known);
+    }
+    let mut bytes = Vec::new();
+    flate2::read::MultiGzDecoder::new(blob).read_to_end(&mut bytes).unwrap();
+    let found = format!("sha256:{}", hex::encode(Sha256::digest(&bytes)));
+    assert_eq!(found, diff_id, "a layer is not what the configuration says");
+    let entries = Arc::new(tree::read_layer(&bytes));
+    if is_base {
+        KNOWN.lock().unwrap().insert(name, Arc::clone(&entries));
+    }
+    entries
 }
 
 impl Answer {
@@ -173,7 +205,7 @@ impl Answer {
     fn tree(&mut self, base: &Tree, tree: &Tree, terms: &Terms<'_>) {
         self.line("tree");
         let here = tree.paths();
-        for path in base.paths() {
+        for path in base.paths().into_iter().filter(|path| terms.tells(path)) {
             let folder = path.iter().rposition(|b| *b == b'/').map_or(&b"."[..], |at| &path[..at]);
             let gone_with_folder = folder != b"." && !here.contains(folder);
             if !here.contains(path) && !gone_with_folder {
@@ -182,7 +214,7 @@ impl Answer {
         }
         let known: BTreeMap<_, _> =
             base.list().into_iter().map(|(path, entry, same)| (path, (entry, same))).collect();
-        for (path, entry, same) in tree.list() {
+        for (path, entry, same) in tree.list().into_iter().filter(|(path, ..)| terms.tells(path)) {
             let unchanged = |old: &Entry| {
                 let time = if entry.kind == 'd' && !terms.folder_times { entry.mtime } else { old.mtime };
                 Entry { mtime: time, ..old.clone() } == *entry

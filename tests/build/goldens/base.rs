@@ -1,5 +1,5 @@
-//! Base images of the cases, from `fixtures/builds/bases.txt`: layers as archive texts, a configuration as JSON; written
-//! as layouts by this file alone, so that no builder has a part in them, and given to a registry by skopeo.
+//! Base images of the cases, from `fixtures/builds/bases.txt`: layers as archive texts (`packages` is a Debian made from
+//! its packages), a configuration as JSON; written as layouts by this file alone, so that no builder has a part in them, and given to a registry by skopeo.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::archive;
 use super::case::{self, Case};
+use crate::tree::debian_root;
 
 /// When all base images were made: 2017-07-14.
 pub const CREATED: i64 = 1_500_000_000;
@@ -61,6 +62,9 @@ fn layers(base: &Case, all: &[Case]) -> Vec<Vec<u8>> {
     let below =
         base.one("on").map(|name| all.iter().find(|b| b.title == name).expect("a base that is there"));
     let mut list = below.map_or_else(Vec::new, |below| layers(below, all));
+    if base.has("packages") {
+        list.push(fs::read(debian_root()).unwrap());
+    }
     list.extend(base.all("layer").map(|part| archive::tar_of(&part.body)));
     list
 }

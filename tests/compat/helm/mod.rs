@@ -4,12 +4,16 @@
 //! helm.sh/helm/v4/internal/version.version=v4.3.1"`) by `LAP_HELM_RECORD=/path/to/helm cargo test --test compat
 //! helm::script`. Ports, times and digests of archives are taken out on both sides.
 
+mod archives;
 mod completion;
 mod flags;
 mod hostile;
 mod post_render;
 mod provenance;
 mod servers;
+#[path = "../../faults/tar.rs"]
+#[allow(dead_code, reason = "the tests of images use all of it")]
+mod tar;
 mod traps;
 
 use std::path::{Path, PathBuf};

@@ -22,13 +22,13 @@ pub struct Tree {
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) name: Arc<str>,
-    pub(super) text: Arc<[u8]>,
+    pub(super) text: Text,
 }
 
 impl Source {
     /// 1-based line and 0-based byte column of a place.
     pub(super) fn place(&self, pos: usize) -> (usize, usize) {
-        let before = &self.text[..pos.min(self.text.len())];
+        let before = &self.text.as_bytes()[..pos.min(self.text.len())];
         let line = 1 + before.iter().filter(|b| **b == b'\n').count();
         let start = before.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
         (line, before.len() - start)
@@ -38,7 +38,8 @@ impl Source {
 /// A piece of a template or of a pipeline.
 #[derive(Debug)]
 pub(super) enum Node {
-    Text(Text),
+    /// A range of the source.
+    Text(usize, usize),
     Action(Pipe),
     If(Box<Branch>),
     With(Box<Branch>),
@@ -108,12 +109,16 @@ pub(super) enum OperandKind {
     Pipe(Box<Pipe>),
 }
 
-/// Whether the nodes hold nothing but white space.
-pub(super) fn is_empty(nodes: &[Node]) -> bool {
-    nodes.iter().all(|node| match node {
-        Node::Text(text) => text.lossy().trim().is_empty(),
-        _ => false,
-    })
+impl Tree {
+    /// Whether it holds nothing but white space.
+    pub(super) fn is_empty(&self) -> bool {
+        self.root.iter().all(|node| match node {
+            Node::Text(from, to) => {
+                String::from_utf8_lossy(&self.source.text.as_bytes()[*from..*to]).trim().is_empty()
+            }
+            _ => false,
+        })
+    }
 }
 
 impl fmt::Display for Call {

@@ -1,5 +1,8 @@
 //! The lexer: text and the tokens inside actions (`text/template/parse: lex.go`).
 
+use std::borrow::Cow;
+
+use super::find;
 use super::quote::{is_print, quote};
 
 /// What a token is.
@@ -62,14 +65,14 @@ impl Token {
 
 /// A token with its place and its text.
 #[derive(Clone, Debug)]
-pub(super) struct Item {
+pub(super) struct Item<'t> {
     pub(super) token: Token,
     pub(super) pos: usize,
     pub(super) line: usize,
-    pub(super) text: Vec<u8>,
+    pub(super) text: Cow<'t, [u8]>,
 }
 
-impl Item {
+impl Item<'_> {
     /// The token as an error message names it.
     pub(super) fn describe(&self) -> String {
         let text = String::from_utf8_lossy(&self.text);
@@ -87,7 +90,7 @@ impl Item {
 }
 
 /// Splits a template into tokens. The last one is [`Token::Eof`], or [`Token::Error`] with the message as its text.
-pub(super) fn lex(input: &[u8], delims: (&str, &str)) -> Vec<Item> {
+pub(super) fn lex<'t>(input: &'t [u8], delims: (&'t str, &'t str)) -> Vec<Item<'t>> {
     let mut lexer = Lexer {
         input,
         left: delims.0.as_bytes(),
@@ -101,7 +104,7 @@ pub(super) fn lex(input: &[u8], delims: (&str, &str)) -> Vec<Item> {
     };
     if let Err(message) = lexer.run() {
         let (pos, line) = (lexer.start, lexer.start_line);
-        lexer.items.push(Item { token: Token::Error, pos, line, text: message.into_bytes() });
+        lexer.items.push(Item { token: Token::Error, pos, line, text: message.into_bytes().into() });
     }
     lexer.items
 }
@@ -115,7 +118,7 @@ struct Lexer<'t> {
     line: usize,
     start_line: usize,
     parens: usize,
-    items: Vec<Item>,
+    items: Vec<Item<'t>>,
 }
 
 fn is_space(b: u8) -> bool {
@@ -125,10 +128,6 @@ fn is_space(b: u8) -> bool {
 /// Letters, digits and underscore, as Go's unicode tables have them.
 pub(super) fn is_alphanumeric(c: char) -> bool {
     c == '_' || c.is_alphabetic() || c.is_numeric() && (c.is_ascii_digit() || !c.is_ascii())
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len().max(1)).position(|w| w == needle)
 }
 
 /// The character at the start of `bytes` and its length; bad bytes are U+FFFD of length one.
@@ -154,8 +153,8 @@ fn unicode_name(c: Option<char>) -> String {
     }
 }
 
-impl Lexer<'_> {
-    fn rest(&self) -> &[u8] {
+impl<'t> Lexer<'t> {
+    fn rest(&self) -> &'t [u8] {
         &self.input[self.pos..]
     }
 
@@ -164,7 +163,7 @@ impl Lexer<'_> {
     }
 
     fn emit(&mut self, token: Token) {
-        let text = self.input[self.start..self.pos].to_vec();
+        let text = Cow::Borrowed(&self.input[self.start..self.pos]);
         self.items.push(Item { token, pos: self.start, line: self.start_line, text });
         self.start = self.pos;
         self.start_line = self.line;
@@ -391,6 +390,7 @@ impl Lexer<'_> {
     }
 
     fn word(&mut self) -> Result<(), String> {
+        self.pos += self.rest().iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
         while self.peek().is_some_and(is_alphanumeric) {
             self.next();
         }

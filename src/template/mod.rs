@@ -22,12 +22,15 @@ mod lex;
 mod number;
 mod parse;
 mod sprig;
+pub mod trace;
+mod uses;
 mod values;
 
-use crate::yaml::quote;
+use crate::yaml::{find, quote};
 
 pub use door::{Answers, Closed, Door, Question, Recorder, Replay, bytes};
 pub use error::{Error, ExecError, Fault, Frame};
 pub use exec::{Caller, MissingKey, Session, Templates};
 pub use function::{Function, Functions, Run};
 pub use sprig::{Constraints, Version, WARNING_END, WARNING_START, without_no_value};
+pub use uses::FieldUse;

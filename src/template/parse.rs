@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::ast::{Branch, Call, Command, Node, Operand, OperandKind, Pipe, Source, Tree, is_empty};
+use super::ast::{Branch, Call, Command, Node, Operand, OperandKind, Pipe, Source, Tree};
 use super::error::Error;
 use super::function::Functions;
 use super::lex::{Item, Token, lex};
@@ -19,12 +19,12 @@ const MAX_NESTING: usize = 1000;
 /// [`Error::Parse`] with Go's words.
 pub(super) fn parse(
     name: &str,
-    text: &[u8],
+    text: &Text,
     delims: (&str, &str),
     functions: &Functions,
 ) -> Result<Vec<Tree>> {
-    let source = Arc::new(Source { name: name.into(), text: text.into() });
-    let items = lex(text, delims);
+    let source = Arc::new(Source { name: name.into(), text: text.clone() });
+    let items = lex(text.as_bytes(), delims);
     let mut parser = Parser {
         items,
         next: 0,
@@ -43,8 +43,8 @@ pub(super) fn parse(
     Ok(parser.trees)
 }
 
-struct Parser<'f> {
-    items: Vec<Item>,
+struct Parser<'t, 'f> {
+    items: Vec<Item<'t>>,
     next: usize,
     /// How many tokens have been looked at by anybody.
     seen: usize,
@@ -73,8 +73,8 @@ enum Step {
 
 type Result<T> = std::result::Result<T, Error>;
 
-impl Parser<'_> {
-    fn item(&mut self, index: usize) -> &Item {
+impl<'t> Parser<'t, '_> {
+    fn item(&mut self, index: usize) -> &Item<'t> {
         let index = index.min(self.items.len() - 1);
         if index >= self.seen {
             self.seen = index + 1;
@@ -88,7 +88,7 @@ impl Parser<'_> {
         self.item(at).token
     }
 
-    fn take(&mut self) -> Item {
+    fn take(&mut self) -> Item<'t> {
         let at = self.next;
         let item = self.item(at).clone();
         self.next = (at + 1).min(self.items.len());
@@ -106,7 +106,7 @@ impl Parser<'_> {
         self.peek()
     }
 
-    fn take_word(&mut self) -> Item {
+    fn take_word(&mut self) -> Item<'t> {
         self.skip_space();
         self.take()
     }
@@ -115,7 +115,7 @@ impl Parser<'_> {
         Err(Error::Parse { name: self.source.name.to_string(), line: self.latest, message: message.into() })
     }
 
-    fn unexpected<T>(&self, item: &Item, context: &str) -> Result<T> {
+    fn unexpected<T>(&self, item: &Item<'_>, context: &str) -> Result<T> {
         if item.token == Token::Error {
             let text = item.describe();
             let mut extra = String::new();
@@ -130,7 +130,7 @@ impl Parser<'_> {
         self.fail(format!("unexpected {} in {context}", item.describe()))
     }
 
-    fn expect(&mut self, token: Token, context: &str) -> Result<Item> {
+    fn expect(&mut self, token: Token, context: &str) -> Result<Item<'t>> {
         let item = self.take_word();
         if item.token == token { Ok(item) } else { self.unexpected(&item, context) }
     }
@@ -139,11 +139,11 @@ impl Parser<'_> {
         let tree = Tree { name, source: Arc::clone(&self.source), root };
         match self.trees.iter().position(|t| t.name == tree.name) {
             None => self.trees.push(tree),
-            Some(old) if is_empty(&self.trees[old].root) => {
+            Some(old) if self.trees[old].is_empty() => {
                 self.trees.remove(old);
                 self.trees.push(tree);
             }
-            Some(_) if is_empty(&tree.root) => {}
+            Some(_) if tree.is_empty() => {}
             Some(_) => {
                 let name = quote(tree.name.as_bytes());
                 return self.fail(format!("template: multiple definition of template {name}"));
@@ -198,7 +198,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn name(&mut self, item: &Item, context: &str) -> Result<Text> {
+    fn name(&mut self, item: &Item<'_>, context: &str) -> Result<Text> {
         if !matches!(item.token, Token::String | Token::RawString) {
             return self.unexpected(item, context);
         }
@@ -232,7 +232,7 @@ impl Parser<'_> {
     fn text_or_action(&mut self) -> Result<Step> {
         let item = self.take_word();
         match item.token {
-            Token::Text => Ok(Step::Node(Node::Text(item.text.into()))),
+            Token::Text => Ok(Step::Node(Node::Text(item.pos, item.pos + item.text.len()))),
             Token::LeftDelim => {
                 self.action_line = item.line;
                 let step = self.action();
@@ -396,7 +396,7 @@ impl Parser<'_> {
                     self.variables.push(name);
                     return Ok(());
                 }
-                Token::Char if next.text == b"," => {
+                Token::Char if *next.text == *b"," => {
                     self.next += 1;
                     pipe.variables.push(name.clone());
                     self.variables.push(name);
@@ -490,7 +490,7 @@ impl Parser<'_> {
     fn term(&mut self) -> Result<Option<Operand>> {
         let back = self.next;
         let item = self.take_word();
-        let text = || String::from_utf8_lossy(&item.text).into_owned();
+        let text = || String::from_utf8_lossy(&item.text);
         let kind = match item.token {
             Token::Identifier => match self.functions.get(&text()) {
                 Some(function) => OperandKind::Identifier(function),
@@ -506,7 +506,7 @@ impl Parser<'_> {
                 OperandKind::Variable(vec![name.into()])
             }
             Token::Field => OperandKind::Field(vec![field_name(&item.text)]),
-            Token::Bool => OperandKind::Bool(item.text == b"true"),
+            Token::Bool => OperandKind::Bool(*item.text == *b"true"),
             Token::CharConstant | Token::Complex | Token::Number => {
                 let (char, complex) = (item.token == Token::CharConstant, item.token == Token::Complex);
                 match Number::read(&text(), char, complex) {

@@ -29,10 +29,10 @@ mod write;
 pub use error::Error;
 pub use nodes::{Node, NodeKind, read_nodes};
 pub use number::{format_float, format_json_float};
-pub use read::{Options, read, read_all, read_map};
+pub use read::{Options, read, read_all, read_entries, read_map};
 pub use sort::natural_order;
 pub use value::{
     Entries, IntKind, Kind, List, ListKind, MAX_DEPTH, Map, MapKind, Method, Object, Param, Text, UintKind,
-    Value, deep_copy, deep_equal,
+    Value, deep_copy, deep_equal, find,
 };
 pub use write::{Style, write, write_with};

@@ -86,6 +86,9 @@ impl<'t> State<'t, '_, '_> {
         if let Some(last) = with.last {
             values.push(self.validated(last.clone(), param(params, variadic, with.args.len()))?);
         }
+        if function && let Some(recording) = self.recording() {
+            recording.called(name, &values);
+        }
         let result = match callee {
             Callee::Function(function) => {
                 let mut caller = Caller { templates: self.templates, session: &mut *self.session };

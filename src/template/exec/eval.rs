@@ -3,6 +3,7 @@
 use super::super::ast::{Command, Operand, OperandKind, Pipe};
 use super::super::function::Function;
 use super::super::number::Number;
+use super::super::trace::Read;
 use super::super::values;
 use super::MissingKey;
 use super::call::Callee;
@@ -28,6 +29,9 @@ impl<'t> State<'t, '_, '_> {
         }
         let value = value.unwrap_or_else(Slot::invalid);
         for name in &pipe.variables {
+            if let Some(recording) = self.recording() {
+                recording.define(name);
+            }
             if pipe.assign {
                 self.set_variable(name, value.clone())?;
             } else {
@@ -69,7 +73,12 @@ impl<'t> State<'t, '_, '_> {
     fn literal(&mut self, dot: &Slot, operand: &'t Operand) -> Result<Slot> {
         match &operand.kind {
             OperandKind::Bool(b) => Ok(Slot::concrete(Value::Bool(*b))),
-            OperandKind::Dot => Ok(dot.clone()),
+            OperandKind::Dot => {
+                if let Some(recording) = self.recording() {
+                    recording.dot();
+                }
+                Ok(dot.clone())
+            }
             OperandKind::Number(number) => self.constant(operand, number),
             OperandKind::String { text, .. } => Ok(Slot::concrete(Value::Str(text.clone()))),
             _ => self.error(format!("can't handle assignment of {operand} to empty interface argument")),
@@ -139,6 +148,9 @@ impl<'t> State<'t, '_, '_> {
         with: Use<'t, '_>,
     ) -> Result<Slot> {
         self.at(At::Operand(operand));
+        if let Some(recording) = self.recording() {
+            recording.variable(&names[0]);
+        }
         let value = self.variable(&names[0])?;
         if names.len() == 1 {
             self.not_a_function(operand, with.args, with.last)?;
@@ -194,7 +206,12 @@ impl<'t> State<'t, '_, '_> {
                     Some(_) if has_args => {
                         self.error(format!("{name} has arguments but cannot be invoked as function"))
                     }
-                    Some(value) => Ok(Slot::concrete(value)),
+                    Some(value) => {
+                        if let Some(recording) = self.recording() {
+                            recording.read(Read::Field(object.clone(), name.into(), value.clone()));
+                        }
+                        Ok(Slot::concrete(value))
+                    }
                     None => {
                         self.error(format!("can't evaluate field {name} in type {}", receiver.type_name()))
                     }
@@ -205,6 +222,9 @@ impl<'t> State<'t, '_, '_> {
     }
 
     fn entry(&mut self, map: &Map, name: &str) -> Result<Slot> {
+        if let Some(recording) = self.recording() {
+            recording.read(Read::Entry(map.clone(), name.into(), map.get(name.as_bytes())));
+        }
         if let Some(value) = map.get(name.as_bytes()) {
             return Ok(Slot::of_map(value, map.kind()));
         }

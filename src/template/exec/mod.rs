@@ -7,11 +7,14 @@ mod state;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::ast::{Tree, is_empty};
+use rayon::prelude::*;
+
+use super::ast::Tree;
 use super::door::Door;
 use super::error::{Error, ExecError, Fault};
 use super::function::Functions;
 use super::parse::parse;
+use super::trace::Recording;
 use crate::yaml::{Text, Value};
 use state::State;
 
@@ -20,6 +23,13 @@ use state::State;
 const MAX_CALLS: usize = 20_000;
 /// Nested executions through functions (`include`, `tpl`) beyond this are refused.
 const MAX_EXECUTIONS: usize = 5_000;
+
+/// More bytes of templates than this are worth several threads.
+const LARGE: usize = 100_000;
+/// Go's delimiters.
+const DELIMS: (&str, &str) = ("{{", "}}");
+/// So many bytes of texts that `tpl` has parsed are kept.
+const MAX_PARSED: usize = 1 << 20;
 
 /// What a missing map key gives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,21 +57,22 @@ struct Layer {
     below: Option<Arc<Layer>>,
     functions: Arc<Functions>,
     missing: MissingKey,
-    delims: (Arc<str>, Arc<str>),
+    /// Other delimiters than Go's.
+    delims: Option<(Arc<str>, Arc<str>)>,
 }
 
 impl Templates {
     /// An empty set. `root` is the name Go's errors call the set by; Helm's is `gotpl`.
     pub fn new(root: &str, functions: Arc<Functions>, missing: MissingKey) -> Self {
-        let (own, below, delims) = (HashMap::new(), None, ("{{".into(), "}}".into()));
-        Self { layer: Arc::new(Layer { root: root.into(), own, below, functions, missing, delims }) }
+        let (own, below) = (HashMap::new(), None);
+        Self { layer: Arc::new(Layer { root: root.into(), own, below, functions, missing, delims: None }) }
     }
 
     /// Sets other delimiters for what is parsed from now on.
     #[must_use]
     pub fn with_delims(mut self, left: &str, right: &str) -> Self {
         if !left.is_empty() && !right.is_empty() {
-            Arc::make_mut(&mut self.layer).delims = (left.into(), right.into());
+            Arc::make_mut(&mut self.layer).delims = Some((left.into(), right.into()));
         }
         self
     }
@@ -72,16 +83,49 @@ impl Templates {
     /// # Errors
     /// [`Error::Parse`]; then nothing has been taken in.
     pub fn parse(&mut self, name: &str, text: &[u8]) -> Result<(), Error> {
-        let delims = (&*self.layer.delims.0, &*self.layer.delims.1);
-        let trees = parse(name, text, delims, &self.layer.functions)?;
+        self.parse_text(name, &text.into())
+    }
+
+    /// Parses as [`parse`](Self::parse) does a text that is kept without a copy.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_text(&mut self, name: &str, text: &Text) -> Result<(), Error> {
+        let trees = self.trees_of(name, text)?;
+        self.take_in(trees);
+        Ok(())
+    }
+
+    /// Parses many texts, each with the name of its template, at once, and takes them in in their order.
+    ///
+    /// # Errors
+    /// That of the first text that is wrong; those before it have been taken in.
+    pub fn parse_all(&mut self, texts: &[(&str, &Text)]) -> Result<(), Error> {
+        let size: usize = texts.iter().map(|(_, text)| text.len()).sum();
+        let parse = |(name, text): &(&str, &Text)| self.trees_of(name, text);
+        let parsed: Vec<_> = match size > LARGE {
+            true => texts.par_iter().map(parse).collect(),
+            false => texts.iter().map(parse).collect(),
+        };
+        for trees in parsed {
+            self.take_in(trees?);
+        }
+        Ok(())
+    }
+
+    fn trees_of(&self, name: &str, text: &Text) -> Result<Vec<Tree>, Error> {
+        let delims = self.layer.delims.as_ref().map_or(DELIMS, |(left, right)| (&**left, &**right));
+        parse(name, text, delims, &self.layer.functions)
+    }
+
+    fn take_in(&mut self, trees: Vec<Tree>) {
         let known: Vec<bool> = trees.iter().map(|t| self.lookup(&t.name).is_some()).collect();
         let layer = Arc::make_mut(&mut self.layer);
         for (tree, known) in trees.into_iter().zip(known) {
-            if !(known && is_empty(&tree.root)) {
+            if !(known && tree.is_empty()) {
                 layer.own.insert(Arc::clone(&tree.name), Arc::new(tree));
             }
         }
-        Ok(())
     }
 
     /// The names of all templates, sorted.
@@ -95,6 +139,11 @@ impl Templates {
         names.sort();
         names.dedup();
         names
+    }
+
+    /// All templates, by their names.
+    pub(super) fn trees(&self) -> Vec<Arc<Tree>> {
+        self.names().iter().filter_map(|name| self.lookup(name).cloned()).collect()
     }
 
     fn lookup(&self, name: &str) -> Option<&Arc<Tree>> {
@@ -129,12 +178,18 @@ impl Templates {
             })));
         }
         session.executions += 1;
+        if let Some(recording) = &mut session.recording {
+            recording.enter(&tree.name);
+        }
         let mut out = Vec::new();
         let result = stacker::maybe_grow(256 << 10, 4 << 20, || {
             State::new(self, tree, session, &mut out).execute(data)
         });
         session.executions -= 1;
         result.map_err(Error::Execute)?;
+        if let Some(recording) = &mut session.recording {
+            recording.leave(&out);
+        }
         Ok(out)
     }
 }
@@ -144,12 +199,44 @@ pub struct Session<'d> {
     door: &'d dyn Door,
     executions: usize,
     includes: HashMap<Text, usize>,
+    /// Texts that `tpl` has parsed, and their size.
+    parsed: (HashMap<Text, Arc<[Arc<Tree>]>>, usize),
+    recording: Option<Box<Recording>>,
 }
 
 impl<'d> Session<'d> {
     /// A render that asks `door` for everything that is not in its data.
     pub fn new(door: &'d dyn Door) -> Self {
-        Self { door, executions: 0, includes: HashMap::new() }
+        Self { door, executions: 0, includes: HashMap::new(), parsed: (HashMap::new(), 0), recording: None }
+    }
+
+    /// The trees of a text, which are kept: loops often have the same text again.
+    fn parsed(&mut self, text: &Text, layer: &Layer) -> Result<Arc<[Arc<Tree>]>, Error> {
+        let (known, size) = &mut self.parsed;
+        if let Some(trees) = known.get(text.as_bytes()) {
+            return Ok(Arc::clone(trees));
+        }
+        let trees = parse(&layer.root, text, DELIMS, &layer.functions)?;
+        let trees: Arc<[Arc<Tree>]> = trees.into_iter().map(Arc::new).collect();
+        if *size + text.len() > MAX_PARSED {
+            known.clear();
+            *size = 0;
+        }
+        *size += text.len();
+        known.insert(text.clone(), Arc::clone(&trees));
+        Ok(trees)
+    }
+
+    /// The same render with everything that is read written down.
+    #[must_use]
+    pub fn recorded(mut self) -> Self {
+        self.recording = Some(Box::default());
+        self
+    }
+
+    /// What was written down, if anything was to be.
+    pub fn into_recording(self) -> Option<Recording> {
+        self.recording.map(|recording| recording.finish())
     }
 }
 
@@ -190,7 +277,12 @@ impl<'d> Caller<'_, 'd> {
     /// # Errors
     /// What Helm says.
     pub fn tpl(&mut self, text: &Text, data: &Value) -> Result<Vec<u8>, Fault> {
-        let here = &self.templates.layer;
+        // Most texts that go through are no templates at all.
+        if super::find(text.as_bytes(), DELIMS.0.as_bytes()).is_none() {
+            return Ok(text.as_bytes().to_vec());
+        }
+        let set: &Templates = self.templates;
+        let here = &set.layer;
         let mut templates = Templates {
             layer: Arc::new(Layer {
                 root: Arc::clone(&here.root),
@@ -198,25 +290,26 @@ impl<'d> Caller<'_, 'd> {
                 below: Some(Arc::clone(here)),
                 functions: Arc::clone(&here.functions),
                 missing: here.missing,
-                delims: ("{{".into(), "}}".into()),
+                delims: None,
             }),
         };
-        let quoted = super::quote::quote(text.as_bytes());
+        let quoted = || super::quote::quote(text.as_bytes());
         let root = Arc::clone(&here.root);
-        let trees = parse(&root, text.as_bytes(), ("{{", "}}"), &here.functions)
-            .map_err(|e| Fault::from(format!("cannot parse template {quoted}: {e}")))?;
+        let trees = self.session.parsed(text, here).map_err(|e| {
+            let words = format!("cannot parse template {}: {e}", quoted());
+            Fault::from(words)
+        })?;
         let layer = Arc::make_mut(&mut templates.layer);
         let mut main = None;
-        for tree in trees {
-            let tree = Arc::new(tree);
+        for tree in trees.iter() {
             if tree.name == root {
-                main = Some(Arc::clone(&tree));
+                main = Some(Arc::clone(tree));
             }
-            layer.own.insert(Arc::clone(&tree.name), tree);
+            layer.own.insert(Arc::clone(&tree.name), Arc::clone(tree));
         }
         let Some(main) = main else { return Ok(Vec::new()) };
         templates.run(&main, data, self.session).map_err(|e| {
-            Fault::from(e).context(&format!("error during tpl function execution for {quoted}: "))
+            Fault::from(e).context(&format!("error during tpl function execution for {}: ", quoted()))
         })
     }
 }

@@ -4,6 +4,7 @@ use super::super::ast::{Branch, Call, Command, Node, Operand, Pipe, Tree};
 use super::super::error::{ExecError, Fault, Frame};
 use super::super::format;
 use super::super::quote::quote;
+use super::super::trace::{Read, Recording};
 use super::{MAX_CALLS, MissingKey, Session, Templates};
 use crate::yaml::{IntKind, ListKind, MapKind, Value};
 
@@ -190,12 +191,16 @@ impl<'t, 's, 'd> State<'t, 's, 'd> {
     fn walk(&mut self, dot: &Slot, nodes: &'t [Node]) -> Result<Flow> {
         for node in nodes {
             match node {
-                Node::Text(text) => self.out.extend_from_slice(text.as_bytes()),
+                Node::Text(from, to) => {
+                    self.out.extend_from_slice(&self.tree.source.text.as_bytes()[*from..*to]);
+                }
                 Node::Action(pipe) => {
+                    self.begin(At::Pipe(pipe), false);
                     let slot = self.pipeline(dot, pipe)?;
                     if pipe.variables.is_empty() {
                         self.print(&slot);
                     }
+                    self.end();
                 }
                 Node::If(branch) => match self.choose(dot, branch, false)? {
                     Flow::Next => {}
@@ -217,6 +222,29 @@ impl<'t, 's, 'd> State<'t, 's, 'd> {
         Ok(Flow::Next)
     }
 
+    /// The record of what is read, where one is kept.
+    pub(super) fn recording(&mut self) -> Option<&mut Recording> {
+        self.session.recording.as_deref_mut()
+    }
+
+    fn begin(&mut self, at: At<'t>, decides: bool) {
+        if self.session.recording.is_some() {
+            let before = std::mem::replace(&mut self.at, at);
+            let (frame, from) = (self.frame(), self.out.len());
+            self.at = before;
+            if let (Some(recording), Some(frame)) = (self.recording(), frame) {
+                recording.begin(frame, from, decides);
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        let to = self.out.len();
+        if let Some(recording) = self.recording() {
+            recording.end(to);
+        }
+    }
+
     fn deeper<T>(&mut self, run: impl FnOnce(&mut Self) -> T) -> T {
         stacker::maybe_grow(128 << 10, 2 << 20, || run(self))
     }
@@ -232,21 +260,27 @@ impl<'t, 's, 'd> State<'t, 's, 'd> {
 
     fn choose(&mut self, dot: &Slot, branch: &'t Branch, with: bool) -> Result<Flow> {
         let mark = self.variables.len();
+        self.begin(At::Pipe(&branch.pipe), true);
         let slot = self.pipeline(dot, &branch.pipe)?;
         let flow = if slot.value.is_true() {
             let dot = if with { &slot } else { dot };
+            if let Some(recording) = self.recording().filter(|_| with) {
+                recording.set_dot(None);
+            }
             self.deeper(|s| s.walk(dot, &branch.list))?
         } else if let Some(otherwise) = &branch.otherwise {
             self.deeper(|s| s.walk(dot, otherwise))?
         } else {
             Flow::Next
         };
+        self.end();
         self.variables.truncate(mark);
         Ok(flow)
     }
 
     fn range(&mut self, dot: &Slot, branch: &'t Branch) -> Result<Flow> {
         let outer = self.variables.len();
+        self.begin(At::Pipe(&branch.pipe), true);
         let slot = self.pipeline(dot, &branch.pipe)?;
         let value = match &slot.value {
             Value::Object(object) => object.collection().unwrap_or_else(|| slot.value.clone()),
@@ -261,6 +295,7 @@ impl<'t, 's, 'd> State<'t, 's, 'd> {
             Value::Int(n, kind) => {
                 for i in 0..*n {
                     ran = true;
+                    self.begin(At::Pipe(&branch.pipe), true);
                     let item = Slot::concrete(Value::Int(i, *kind));
                     if self.iterate(branch, Slot::invalid(), item)? {
                         break;
@@ -270,6 +305,7 @@ impl<'t, 's, 'd> State<'t, 's, 'd> {
             Value::Uint(n, kind) => {
                 for i in 0..*n {
                     ran = true;
+                    self.begin(At::Pipe(&branch.pipe), true);
                     let item = Slot::concrete(Value::Uint(i, *kind));
                     if self.iterate(branch, Slot::invalid(), item)? {
                         break;
@@ -281,6 +317,7 @@ impl<'t, 's, 'd> State<'t, 's, 'd> {
                     ran = true;
                     let index =
                         Slot::concrete(Value::Int(i64::try_from(i).unwrap_or(i64::MAX), IntKind::Int));
+                    self.turn(branch, || Read::Item(list.clone(), i));
                     if self.iterate(branch, index, Slot::of_list(item.clone(), list.kind()))? {
                         break;
                     }
@@ -289,6 +326,7 @@ impl<'t, 's, 'd> State<'t, 's, 'd> {
             Value::Map(map) => {
                 for (key, item) in map.entries() {
                     ran = true;
+                    self.turn(branch, || Read::Entry(map.clone(), key.clone(), Some(item.clone())));
                     let key = Slot::concrete(Value::Str(key));
                     if self.iterate(branch, key, Slot::of_map(item, map.kind()))? {
                         break;
@@ -303,11 +341,27 @@ impl<'t, 's, 'd> State<'t, 's, 'd> {
         }
         if !ran && let Some(otherwise) = &branch.otherwise {
             let flow = self.walk(dot, otherwise)?;
+            self.end();
             self.variables.truncate(outer);
             return Ok(flow);
         }
+        self.end();
         self.variables.truncate(outer);
         Ok(Flow::Next)
+    }
+
+    /// Writes down what a turn of a range is about; [`iterate`](Self::iterate) ends it.
+    fn turn(&mut self, branch: &'t Branch, read: impl Fn() -> Read) {
+        if self.session.recording.is_some() {
+            self.begin(At::Pipe(&branch.pipe), true);
+            if let Some(recording) = self.recording() {
+                recording.read(read());
+                recording.set_dot(None);
+                for name in &branch.pipe.variables {
+                    recording.define_as(name, vec![read()]);
+                }
+            }
+        }
     }
 
     /// One turn of a range; whether it ended with `break`.
@@ -328,12 +382,14 @@ impl<'t, 's, 'd> State<'t, 's, 'd> {
             }
         }
         let flow = self.walk(&item, &branch.list)?;
+        self.end();
         self.variables.truncate(mark);
         Ok(matches!(flow, Flow::Break))
     }
 
     fn call_template(&mut self, dot: &Slot, call: &'t Call) -> Result<()> {
         self.at(At::Call(call));
+        self.begin(At::Call(call), true);
         let templates = self.templates;
         let Some(tree) = templates.lookup(&call.name.lossy()) else {
             return self.error(format!("template {} not defined", quote(call.name.as_bytes())));
@@ -352,6 +408,7 @@ impl<'t, 's, 'd> State<'t, 's, 'd> {
         self.depth += 1;
         self.variables.push(("$", dot.clone()));
         self.deeper(|s| s.walk(&dot, &tree.root))?;
+        self.end();
         self.variables.truncate(mark);
         self.depth -= 1;
         (self.tree, self.base, self.at) = (outer_tree, outer_base, outer_at);

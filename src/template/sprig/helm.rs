@@ -6,7 +6,7 @@ use super::super::exec::Caller;
 use super::super::function::{Function, fixed};
 use super::{text, toml};
 use crate::yaml::json::{self, Html};
-use crate::yaml::{self, Map, Options, Param, Style, Text, Value};
+use crate::yaml::{self, Map, Options, Param, Style, Text, Value, find};
 
 const ANY: Param = Param::Any;
 const STR: Param = Param::Str;
@@ -80,20 +80,18 @@ fn tpl(caller: &mut Caller<'_, '_>, args: &[Value]) -> Result<Value, Fault> {
 /// Takes `<no value>` out, as Helm does with every rendered file.
 pub fn without_no_value(out: Vec<u8>) -> Vec<u8> {
     const MARK: &[u8] = b"<no value>";
-    if !out.windows(MARK.len()).any(|w| w == MARK) {
-        return out;
-    }
+    let Some(mut at) = find(&out, MARK) else { return out };
     let mut clean = Vec::with_capacity(out.len());
     let mut rest = out.as_slice();
-    while let Some((first, tail)) = rest.split_first() {
-        match rest.strip_prefix(MARK) {
-            Some(after) => rest = after,
-            None => {
-                clean.push(*first);
-                rest = tail;
-            }
+    loop {
+        clean.extend_from_slice(&rest[..at]);
+        rest = &rest[at + MARK.len()..];
+        match find(rest, MARK) {
+            Some(next) => at = next,
+            None => break,
         }
     }
+    clean.extend_from_slice(rest);
     clean
 }
 

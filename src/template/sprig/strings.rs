@@ -6,7 +6,7 @@ use super::super::function::{Function, fixed, variadic};
 use super::super::quote::quote;
 use super::words::{delimited, pascal};
 use super::{affordable, int, join, strval, text};
-use crate::yaml::{Entries, Map, MapKind, Param, Text, Value};
+use crate::yaml::{Entries, Map, MapKind, Param, Text, Value, find};
 
 const ANY: Param = Param::Any;
 const STR: Param = Param::Str;
@@ -179,10 +179,6 @@ fn trim_all(_: &mut super::super::Caller<'_, '_>, a: &[Value]) -> Result<Value, 
     let (cut, from) = (text(a, 0), text(a, 1));
     let cut: Vec<char> = cut.lossy().chars().collect();
     Ok(from.lossy().trim_matches(|c| cut.contains(&c)).into())
-}
-
-fn find(from: &[u8], what: &[u8]) -> Option<usize> {
-    if what.is_empty() { Some(0) } else { from.windows(what.len()).position(|w| w == what) }
 }
 
 fn replace(from: &Text, old: &Text, new: &Text) -> Result<Text, Fault> {

@@ -1,5 +1,6 @@
 //! Reading: events to values, as `sigs.k8s.io/yaml` ends up with them.
 
+mod entries;
 mod places;
 mod scalar;
 
@@ -11,6 +12,7 @@ use crate::yaml::go_syntax::go_syntax;
 use crate::yaml::parse::{Event, Parser, Properties};
 use crate::yaml::scan::Input;
 use crate::yaml::{Entries, Error, List, Map, Text, Value};
+pub use entries::read_entries;
 use places::{Place, Places, Seen};
 use scalar::{Scalars, key_of};
 
@@ -243,11 +245,12 @@ impl<'t> Reader<'t> {
         match event {
             Event::Scalar { properties: Properties { anchor, tag }, text, plain, line } => {
                 self.count(1, 0);
-                let text_only = anchor.is_none() && self.expects_key();
+                let key = self.expects_key();
+                let text_only = key && anchor.is_none();
                 if self.expects_merge() {
                     self.fail(NO_MAP);
                 }
-                let node = self.scalar(tag.as_deref(), text, Scalars { plain, text_only, line });
+                let node = self.scalar(tag.as_deref(), text, Scalars { plain, key, text_only, line });
                 if let Some(name) = anchor {
                     let value = node.value.clone();
                     self.anchors.insert(name, Anchor::Done { value, nodes: 1, places: None });

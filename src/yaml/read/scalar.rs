@@ -8,16 +8,17 @@ use super::{Frame, FrameKind, Key, Node, Phase, Reader};
 use crate::yaml::resolve::{Scalar, integer, is_timestamp, resolve};
 use crate::yaml::{Text, Value, format_float};
 
-/// How a scalar was written, and whether only its text is wanted because it is a key.
+/// How a scalar was written, whether it is a key, and whether only its text is wanted because it is one.
 pub(super) struct Scalars {
     pub plain: bool,
+    pub key: bool,
     pub text_only: bool,
     pub line: usize,
 }
 
 impl<'t> Reader<'t> {
     pub(super) fn scalar(&mut self, tag: Option<&str>, text: Cow<'t, str>, how: Scalars) -> Node {
-        let Scalars { plain, text_only, line } = how;
+        let Scalars { plain, key, text_only, line } = how;
         let tag = tag.map(|t| t.strip_prefix("tag:yaml.org,2002:").unwrap_or(t));
         let scalar = match tag {
             None if plain => resolve(&text),
@@ -28,6 +29,7 @@ impl<'t> Reader<'t> {
             Some(_) => Scalar::Str,
         };
         let key = match &scalar {
+            _ if !key => None,
             Scalar::Null => None,
             Scalar::Bool(b) => Some(Key::Typed(if *b { "true" } else { "false" }.into())),
             Scalar::Int(n) => Some(Key::Typed(n.to_string().into())),

@@ -71,10 +71,13 @@ fn copy(value: &Value, depth: usize) -> Value {
         Value::List(list) if !list.is_nil() => {
             Value::List(List::typed(list.items().iter().map(|v| copy(v, depth + 1)).collect(), list.kind()))
         }
-        Value::Map(map) if !map.is_nil() => Value::Map(Map::typed(
-            map.entries().into_iter().map(|(k, v)| (k, copy(&v, depth + 1))).collect(),
-            map.kind(),
-        )),
+        Value::Map(map) if !map.is_nil() => {
+            let mut entries = map.read(Clone::clone);
+            for value in entries.values_mut().filter(|v| matches!(v, Value::List(_) | Value::Map(_))) {
+                *value = copy(value, depth + 1);
+            }
+            Value::Map(Map::typed(entries, map.kind()))
+        }
         other => other.clone(),
     }
 }

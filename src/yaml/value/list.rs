@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Value, dismantle};
+use super::{Value, dismantle, stack_is_short};
 
 /// The element type of a slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +95,11 @@ impl List {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// What tells this slice from others as long as it lives; equal for clones.
+    pub fn id(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
     /// The bytes of a `[]uint8`.
     pub fn bytes(&self) -> Option<Vec<u8>> {
         if self.0.kind != ListKind::Byte {
@@ -116,7 +121,7 @@ impl List {
 
 impl Drop for Items {
     fn drop(&mut self) {
-        if self.values.iter().any(|v| matches!(v, Value::List(_) | Value::Map(_))) {
+        if stack_is_short() && self.values.iter().any(|v| matches!(v, Value::List(_) | Value::Map(_))) {
             dismantle(std::mem::take(&mut self.values));
         }
     }

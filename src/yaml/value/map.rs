@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::{Text, Value, dismantle};
+use super::{Text, Value, dismantle, stack_is_short};
 
 /// The entries of a map in byte order of their keys.
 pub type Entries = BTreeMap<Text, Value>;
@@ -113,6 +113,11 @@ impl Map {
         self.lock().is_empty()
     }
 
+    /// What `look` says of the entries as they are now. It must not change this map.
+    pub fn read<T>(&self, look: impl FnOnce(&Entries) -> T) -> T {
+        look(&self.lock())
+    }
+
     /// A copy of the entries as they are now.
     pub fn entries(&self) -> Vec<(Text, Value)> {
         self.lock().iter().map(|(k, v)| (k.clone(), v.clone())).collect()
@@ -126,6 +131,11 @@ impl Map {
     /// Whether both are the same map in memory.
     pub fn same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    /// What tells this map from others as long as it lives; equal for clones.
+    pub fn id(&self) -> usize {
+        Arc::as_ptr(&self.inner).addr()
     }
 
     /// The same map under another type's name; the entries stay shared.
@@ -151,7 +161,7 @@ impl Default for Map {
 impl Drop for Inner {
     fn drop(&mut self) {
         let entries = self.entries.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if entries.values().any(|v| matches!(v, Value::List(_) | Value::Map(_))) {
+        if stack_is_short() && entries.values().any(|v| matches!(v, Value::List(_) | Value::Map(_))) {
             dismantle(std::mem::take(entries).into_values().collect());
         }
     }

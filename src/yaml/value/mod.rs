@@ -12,7 +12,7 @@ pub use compare::{deep_copy, deep_equal};
 pub use list::{List, ListKind};
 pub use map::{Entries, Map, MapKind};
 pub use object::{Method, Object, Param};
-pub use text::Text;
+pub use text::{Text, find};
 
 /// How deep a tree may nest before printing, comparing or copying it is refused.
 ///
@@ -258,6 +258,11 @@ impl From<Map> for Value {
     fn from(value: Map) -> Self {
         Self::Map(value)
     }
+}
+
+/// Whether a tree that is dropped should be taken apart without recursion from here on.
+fn stack_is_short() -> bool {
+    stacker::remaining_stack().is_none_or(|left| left < 256 << 10)
 }
 
 /// Takes a tree apart without recursion, so that dropping a deep one cannot exhaust the stack.

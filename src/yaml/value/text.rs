@@ -38,6 +38,18 @@ impl Text {
     }
 }
 
+/// Where `needle` first stands in a text; an empty one stands at its beginning.
+pub fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
+    let Some((first, rest)) = needle.split_first() else { return Some(0) };
+    let mut from = 0;
+    loop {
+        from += text.get(from..)?.iter().position(|b| b == first)? + 1;
+        if text[from..].starts_with(rest) {
+            return Some(from - 1);
+        }
+    }
+}
+
 /// Go replaces every single bad byte, where Rust replaces maximal broken sequences.
 fn go_lossy(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len() + 8);

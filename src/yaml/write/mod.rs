@@ -106,19 +106,18 @@ impl Writer {
     }
 
     fn map(&mut self, map: &Map, depth: usize) -> Result<(), Error> {
-        let mut entries: Vec<(String, Text, Value)> =
-            map.entries().into_iter().map(|(k, v)| (k.lossy().into_owned(), k, v)).collect();
+        let mut entries = map.entries();
         if entries.is_empty() {
             self.emitter.empty("{", "}");
             return Ok(());
         }
         match self.style {
-            Style::Kubernetes => sort_keys(&mut entries, |e| &e.0),
-            Style::Pretty => sort_keys_v3(&mut entries, |e| &e.0),
+            Style::Kubernetes => sort_keys(&mut entries, |e| e.0.lossy()),
+            Style::Pretty => sort_keys_v3(&mut entries, |e| e.0.lossy()),
         }
         let indent = self.emitter.open_map();
-        for (key, raw, value) in &entries {
-            self.key(key, raw)?;
+        for (key, value) in &entries {
+            self.key(&key.lossy(), key)?;
             self.node(value, Place::Value, depth + 1)?;
         }
         self.emitter.close(indent);

@@ -25,6 +25,8 @@ pub(super) enum Nulls {
 pub(super) struct Coalescer<'w> {
     pub(super) compat: Compat,
     pub(super) warnings: &'w mut Vec<String>,
+    /// Whether the outermost chart's values may be used up.
+    pub(super) owned: bool,
 }
 
 impl Coalescer<'_> {
@@ -38,6 +40,8 @@ impl Coalescer<'_> {
     fn chart(&mut self, chart: &Chart, values: &Map, prefix: &str, nulls: Nulls) -> Result<(), Error> {
         let path = join(prefix, &chart.metadata.name);
         self.defaults(chart, values, &path, nulls);
+        // Values of subcharts may be those of several, under aliases.
+        self.owned = false;
         for dependency in &chart.dependencies {
             let name = &dependency.metadata.name;
             let section = match values.get(name.as_bytes()) {
@@ -94,24 +98,24 @@ impl Coalescer<'_> {
 
     /// Puts the chart's own values under `values`.
     fn defaults(&mut self, chart: &Chart, values: &Map, path: &str, nulls: Nulls) {
-        let clean = nulls == Nulls::Remove && !self.compat.is_3();
+        let clean = self.is_clean(nulls);
         for (key, default) in chart.values.entries() {
             match values.get(key.as_bytes()) {
                 None => {
-                    if clean && default.is_null() {
-                        continue;
+                    if !(clean && default.is_null()) {
+                        values.insert(key, self.taken(default, clean));
                     }
-                    let default = deep_copy(&default);
-                    if clean && let Value::Map(map) = &default {
-                        without_nulls(map);
-                    }
-                    values.insert(key, default);
                 }
                 Some(Value::Null) if nulls == Nulls::Remove => {
                     values.remove(key.as_bytes());
                 }
                 Some(Value::Map(table)) => match &default {
-                    Value::Map(default) => self.section(chart, (&key, &table), default, (path, nulls)),
+                    Value::Map(default) => {
+                        let is_subchart = |d: &Chart| d.metadata.name.as_bytes() == key.as_bytes();
+                        let nulls =
+                            if chart.dependencies.iter().any(is_subchart) { Nulls::Keep } else { nulls };
+                        self.under(&table, default, &join(path, &key.lossy()), nulls);
+                    }
                     Value::Null => {}
                     _ => self.warn(format!("warning: skipped value for {path}.{key}: Not a table.")),
                 },
@@ -120,20 +124,50 @@ impl Coalescer<'_> {
         }
     }
 
-    fn section(
-        &mut self,
-        chart: &Chart,
-        (key, table): (&Text, &Map),
-        default: &Map,
-        (path, nulls): (&str, Nulls),
-    ) {
-        let is_subchart = chart.dependencies.iter().any(|d| d.metadata.name.as_bytes() == key.as_bytes());
-        let nulls = if is_subchart { Nulls::Keep } else { nulls };
-        let default = copy(default);
-        if nulls == Nulls::Remove && !self.compat.is_3() {
-            without_nulls(&default);
+    /// Whether defaults lose their nulls.
+    fn is_clean(&self, nulls: Nulls) -> bool {
+        nulls == Nulls::Remove && !self.compat.is_3()
+    }
+
+    /// A default as it becomes a value: a copy, unless it is nobody else's.
+    fn taken(&self, default: Value, clean: bool) -> Value {
+        let default = if self.owned { default } else { deep_copy(&default) };
+        if clean && let Value::Map(map) = &default {
+            without_nulls(map);
         }
-        self.tables(table, &default, &join(path, &key.lossy()), nulls);
+        default
+    }
+
+    /// Puts defaults under a table of values as [`tables`](Self::tables) puts a copy of them.
+    fn under(&mut self, into: &Map, defaults: &Map, prefix: &str, nulls: Nulls) {
+        let clean = self.is_clean(nulls);
+        for (key, default) in defaults.entries() {
+            if clean && default.is_null() {
+                continue;
+            }
+            match (into.get(key.as_bytes()), &default) {
+                (None, _) => into.insert(key, self.taken(default, clean)),
+                (Some(Value::Null), _) if nulls == Nulls::Remove && !default.is_null() => {
+                    into.remove(key.as_bytes());
+                }
+                (Some(Value::Null), _) | (Some(Value::Map(_)), Value::Null) => {}
+                (Some(Value::Map(here)), Value::Map(default)) => {
+                    self.under(&here, default, &join(prefix, &key.lossy()), nulls);
+                }
+                (Some(Value::Map(_)), other) => self.refuse_value(&join(prefix, &key.lossy()), other),
+                (Some(_), Value::Map(_)) => self.refuse_table(&join(prefix, &key.lossy()), &default),
+                (Some(_), _) => {}
+            }
+        }
+    }
+
+    fn refuse_value(&mut self, path: &str, value: &Value) {
+        let value = shown(value);
+        self.warn(format!("warning: destination for {path} is a table. Ignoring non-table value ({value})"));
+    }
+
+    fn refuse_table(&mut self, path: &str, table: &Value) {
+        self.warn(format!("warning: cannot overwrite table with non table for {path} ({})", shown(table)));
     }
 
     /// Puts the entries of `from` under those of `into`. Nulls of `into` are noted in `from`.
@@ -158,17 +192,11 @@ impl Coalescer<'_> {
                 Some(Value::Map(here)) => match value {
                     Value::Map(value) => self.tables(&here, &value, &join(prefix, &key.lossy()), nulls),
                     Value::Null => {}
-                    other => self.warn(format!(
-                        "warning: destination for {} is a table. Ignoring non-table value ({})",
-                        join(prefix, &key.lossy()),
-                        shown(&other)
-                    )),
+                    other => self.refuse_value(&join(prefix, &key.lossy()), &other),
                 },
-                Some(_) if matches!(value, Value::Map(_)) => self.warn(format!(
-                    "warning: cannot overwrite table with non table for {} ({})",
-                    join(prefix, &key.lossy()),
-                    shown(&value)
-                )),
+                Some(_) if matches!(value, Value::Map(_)) => {
+                    self.refuse_table(&join(prefix, &key.lossy()), &value);
+                }
                 Some(_) => {}
             }
         }
@@ -192,15 +220,16 @@ fn shallow(map: &Map) -> Map {
 }
 
 fn without_nulls(map: &Map) {
-    for (key, value) in map.entries() {
-        match value {
-            Value::Null => {
-                map.remove(key.as_bytes());
+    let nulls = map.read(|entries| {
+        entries.values().for_each(|value| {
+            if let Value::Map(inner) = value {
+                without_nulls(inner)
             }
-            Value::Map(inner) => without_nulls(&inner),
-            _ => {}
-        }
-    }
+        });
+        let nulls = entries.iter().filter(|(_, value)| value.is_null());
+        nulls.map(|(key, _)| key.clone()).collect::<Vec<Text>>()
+    });
+    nulls.iter().for_each(|key| drop(map.remove(key.as_bytes())));
 }
 
 fn join(prefix: &str, key: &str) -> String {

@@ -10,6 +10,13 @@ pub(super) fn read(text: &[u8]) -> Result<Value, String> {
     yaml::read(text, Options { strict: false, keep_integers: true }).map_err(|e| e.to_string())
 }
 
+/// Reads as [`read`] does a document of which only some fields at the top are decoded, named in lower case.
+pub(super) fn read_fields(text: &[u8], fields: &[&str]) -> Result<Value, String> {
+    let wanted = |key: &str| fields.contains(&key.to_lowercase().as_str());
+    let options = Options { strict: false, keep_integers: true };
+    yaml::read_entries(text, options, wanted).map_err(|e| e.to_string())
+}
+
 /// Collects the first type error while structs are filled.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {

@@ -18,7 +18,7 @@ pub fn process(
     compat: Compat,
     warnings: &mut Vec<String>,
 ) -> Result<(), Error> {
-    let mut processor = Processor { coalescer: Coalescer { compat, warnings } };
+    let mut processor = Processor { coalescer: Coalescer { compat, warnings, owned: false }, charts: 0 };
     processor.choose(chart, user, "")?;
     processor.import(chart)
 }
@@ -31,8 +31,12 @@ pub fn is_compatible(constraint: &str, version: &str) -> bool {
     }
 }
 
+/// How many charts one chart may become: aliases of charts that have aliases multiply.
+const MAX_CHARTS: usize = 4096;
+
 struct Processor<'w> {
     coalescer: Coalescer<'w>,
+    charts: usize,
 }
 
 impl Processor<'_> {
@@ -56,6 +60,12 @@ impl Processor<'_> {
                 dependency.name.clone_from(&dependency.alias);
             }
             dependency.enabled = true;
+        }
+        self.charts += chart.dependencies.len();
+        if self.charts > MAX_CHARTS {
+            return Err(Error::Chart(format!(
+                "dependencies and their aliases make more than {MAX_CHARTS} charts"
+            )));
         }
         let values = self.coalescer.values(chart, values, Nulls::Remove)?;
         self.by_tags(&mut declared, &values);
@@ -120,13 +130,13 @@ impl Processor<'_> {
             self.imports_of(dependency, &values, &imported);
         }
         chart.metadata.dependencies = Some(declared);
-        if !imported.is_empty() {
-            let values = copy(&values);
-            self.coalescer.tables(&values, &imported, "", Nulls::Keep);
+        if imported.is_empty() {
             chart.values = values;
-        } else {
-            chart.values = values;
+            return Ok(());
         }
+        // Imported tables are parts of these values.
+        chart.values = copy(&values);
+        self.coalescer.tables(&chart.values, &imported, "", Nulls::Keep);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Errors of charts. Their words are Helm's, because people and programs search for them.
 
 use crate::base::{Failure, Kind};
+use crate::template::Frame;
 
 /// What is wrong with a chart or with what was given for it. Displays as Helm would say it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -22,8 +23,8 @@ pub enum Error {
     Render {
         /// The message.
         text: String,
-        /// File, 1-based line and 0-based column of the outermost frame, where known.
-        place: Option<(String, usize, usize)>,
+        /// Where, from the rendered file inwards through what it includes.
+        frames: Vec<Frame>,
     },
     /// What a template gave is no manifest.
     #[error("YAML parse error on {path}: {text}")]

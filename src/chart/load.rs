@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::archive;
 use super::decode::{Decoder, read};
 use super::file::{EntryKind, File, FileView};
@@ -17,6 +19,9 @@ const MAX_CHARTS: usize = 32;
 const MAX_FOLDERS: usize = 64;
 /// How many files a chart may have.
 const MAX_FILES: usize = 100_000;
+
+/// More bytes of subcharts than this are worth several threads.
+const LARGE: usize = 200_000;
 
 /// The file that fixes the versions of dependencies.
 #[derive(Clone, Debug, Default)]
@@ -91,14 +96,23 @@ impl Loader {
         parts.metadata.validate()?;
         let subcharts = std::mem::take(&mut parts.subcharts);
         let mut chart = parts.finish();
-        for (folder, files) in subcharts {
-            if folder.starts_with(['_', '.']) {
-                continue;
-            }
-            let loaded = self.subchart(&folder, files, warnings, depth).map_err(|e| {
+        let subcharts: Vec<_> = subcharts.into_iter().filter(|(f, _)| !f.starts_with(['_', '.'])).collect();
+        // They know nothing of each other; the first one that is wrong is told.
+        let load = |(folder, files): (String, Vec<File>)| {
+            let mut warnings = Vec::new();
+            let loaded = self.subchart(&folder, files, &mut warnings, depth).map_err(|e| {
                 e.within(&format!("error unpacking subchart {folder} in {}: ", chart.metadata.name))
-            })?;
-            chart.dependencies.push(loaded);
+            });
+            (loaded, warnings)
+        };
+        let size: usize = subcharts.iter().flat_map(|(_, files)| files).map(|file| file.data.len()).sum();
+        let loaded: Vec<_> = match size > LARGE {
+            true => subcharts.into_par_iter().map(load).collect(),
+            false => subcharts.into_iter().map(load).collect(),
+        };
+        for (subchart, mut words) in loaded {
+            chart.dependencies.push(subchart?);
+            warnings.append(&mut words);
         }
         Ok(chart)
     }

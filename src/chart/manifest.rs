@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use super::decode::{Decoder, read};
+use rayon::prelude::*;
+
+use super::decode::{Decoder, read_fields};
 use super::{Compat, Error};
-use crate::yaml::{Text, Value};
+use crate::yaml::{Text, Value, find};
 
 /// What Helm looks at of a manifest.
 #[derive(Clone, Debug, Default)]
@@ -118,32 +120,41 @@ const ORDER: &[&str] = &[
 /// What Helm 4 knows beyond these.
 const ORDER_4: &[&str] = &["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
+/// More bytes than this are worth several threads.
+const LARGE: usize = 100_000;
+
 /// Splits rendered files and sorts what is in them.
 ///
 /// # Errors
 /// [`Error::Manifest`] for the first document that is not YAML or has a head of other types.
 pub fn sort(files: &BTreeMap<String, Text>, compat: Compat) -> Result<Sorted, Error> {
     let mut sorted = Sorted::default();
-    for (path, content) in files {
-        let partial = path.rsplit('/').next().is_some_and(|name| name.starts_with('_'));
-        if partial || content.as_bytes().trim_ascii().is_empty() {
-            continue;
-        }
-        for document in split(content, compat) {
-            add(&mut sorted, path, document, compat)?;
-        }
+    let is_partial = |path: &str| path.rsplit('/').next().is_some_and(|name| name.starts_with('_'));
+    let documents = |(path, content): &(&String, &Text)| -> Vec<_> {
+        let documents = split(content, compat).into_iter();
+        documents.map(|text| (head(text.as_bytes(), compat), (*path).clone(), text)).collect()
+    };
+    let files: Vec<(&String, &Text)> = files
+        .iter()
+        .filter(|(path, content)| !(is_partial(path) || content.as_bytes().trim_ascii().is_empty()))
+        .collect();
+    let size: usize = files.iter().map(|(_, content)| content.len()).sum();
+    let documents: Vec<Vec<_>> = match size > LARGE {
+        true => files.par_iter().map(documents).collect(),
+        false => files.iter().map(documents).collect(),
+    };
+    for (head, path, content) in documents.into_iter().flatten() {
+        let head = head.map_err(|text| Error::Manifest { path: path.clone(), text })?;
+        add(&mut sorted, path, content, head);
     }
     sorted.manifests.sort_by(|a, b| rank(&a.head.kind, compat).cmp(&rank(&b.head.kind, compat)));
     sorted.hooks.sort_by(|a, b| rank(&a.kind, compat).cmp(&rank(&b.kind, compat)));
     Ok(sorted)
 }
 
-fn add(sorted: &mut Sorted, path: &str, content: Text, compat: Compat) -> Result<(), Error> {
-    let head =
-        head(content.as_bytes(), compat).map_err(|text| Error::Manifest { path: path.to_owned(), text })?;
+fn add(sorted: &mut Sorted, path: String, content: Text, head: Head) {
     let Some(wanted) = head.annotations.get("helm.sh/hook") else {
-        sorted.manifests.push(Manifest { path: path.to_owned(), content, head });
-        return Ok(());
+        return sorted.manifests.push(Manifest { path, content, head });
     };
     let events: Option<Vec<_>> = wanted
         .split(',')
@@ -153,8 +164,7 @@ fn add(sorted: &mut Sorted, path: &str, content: Text, compat: Compat) -> Result
         })
         .collect();
     let Some(events) = events else {
-        sorted.notes.push(format!("info: skipping unknown hook: {wanted:?}"));
-        return Ok(());
+        return sorted.notes.push(format!("info: skipping unknown hook: {wanted:?}"));
     };
     let list = |name: &str| -> Vec<String> {
         let words = head.annotations.get(name).into_iter().flat_map(|words| words.split(','));
@@ -162,7 +172,7 @@ fn add(sorted: &mut Sorted, path: &str, content: Text, compat: Compat) -> Result
     };
     let weight = head.annotations.get("helm.sh/hook-weight").and_then(|w| w.parse().ok()).unwrap_or(0);
     sorted.hooks.push(Hook {
-        path: path.to_owned(),
+        path,
         events,
         weight,
         delete_policies: list("helm.sh/hook-delete-policy"),
@@ -171,7 +181,6 @@ fn add(sorted: &mut Sorted, path: &str, content: Text, compat: Compat) -> Result
         name: head.name,
         kind: head.kind,
     });
-    Ok(())
 }
 
 /// Known kinds by their place, unknown ones behind them by name.
@@ -193,7 +202,7 @@ fn rank(kind: &str, compat: Compat) -> (usize, &str) {
 /// The words of the YAML library.
 pub fn head(document: &[u8], compat: Compat) -> Result<Head, String> {
     let package = if compat.is_3() { "releaseutil" } else { "util" };
-    let document = read(document)?;
+    let document = read_fields(document, &["apiversion", "kind", "metadata"])?;
     let mut head = Head::default();
     let mut decoder = Decoder::default();
     decoder.object(&document, ("SimpleHead", &format!("{package}.SimpleHead")), |d, key, value| match key {
@@ -285,10 +294,6 @@ fn split_4(text: &Text) -> Vec<Text> {
     }
     keep(&bytes[from..]);
     documents
-}
-
-fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
-    text.windows(needle.len()).position(|w| w == needle)
 }
 
 /// Without the white space, Unicode's included, in front.

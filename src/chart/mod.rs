@@ -13,11 +13,13 @@
 
 mod archive;
 mod capabilities;
+mod changes;
 mod coalesce;
 mod compat;
 mod decode;
 mod dependencies;
 mod error;
+pub mod explain;
 mod file;
 mod glob;
 mod ignore;
@@ -41,6 +43,7 @@ use std::sync::Arc;
 
 pub use archive::files as archive_files;
 pub use capabilities::{Capabilities, KubeVersion, build_info};
+pub use changes::{Change, ChangeKind, Changes, changes};
 pub use compat::Compat;
 pub use dependencies::{is_compatible, process};
 pub use error::Error;
@@ -49,7 +52,7 @@ pub use load::{Loaded, Loader, Lock, folder_files};
 pub use manifest::{Head, Hook, Manifest, Sorted, head, sort, split};
 pub use metadata::{API_V1, API_V2, Dependency, Maintainer, Metadata, api_version};
 pub use package::{lock_value, package};
-pub use render::{Release, Request, render};
+pub use render::{Recorded, Release, Request, render, render_recorded};
 pub use scaffold::scaffold;
 pub use schema::{SCHEMA, validate};
 pub use strvals::{Meaning, parse_into, parse_literal_into};
@@ -100,6 +103,11 @@ impl Chart {
         found
     }
 
+    fn forget_values(&mut self) {
+        self.values = Map::new();
+        self.dependencies.iter_mut().for_each(Chart::forget_values);
+    }
+
     fn collect_crds<'c>(&'c self, path: &str, found: &mut Vec<Crd<'c>>) {
         let is_crd = |name: &str| {
             let ending = name.rsplit('/').next().and_then(|n| n.rsplit_once('.')).map(|n| n.1.to_lowercase());
@@ -119,5 +127,20 @@ impl Chart {
 /// # Errors
 /// [`Error::Values`] if a subchart's section is no table.
 pub fn coalesce(chart: &Chart, user: &Map, compat: Compat, warnings: &mut Vec<String>) -> Result<Map, Error> {
-    Coalescer { compat, warnings }.values(chart, user, Nulls::Remove)
+    Coalescer { compat, warnings, owned: false }.values(chart, user, Nulls::Remove)
+}
+
+/// Coalesces as [`coalesce`] does and uses the charts' values up: no copy of them stays in memory.
+///
+/// # Errors
+/// As [`coalesce`].
+pub fn coalesce_last(
+    chart: &mut Chart,
+    user: &Map,
+    compat: Compat,
+    warnings: &mut Vec<String>,
+) -> Result<Map, Error> {
+    let values = Coalescer { compat, warnings, owned: true }.values(chart, user, Nulls::Remove)?;
+    chart.forget_values();
+    Ok(values)
 }

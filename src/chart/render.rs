@@ -8,6 +8,7 @@ use super::dependencies::table;
 use super::objects::{Files, chart_value};
 use super::words::{exec_error, parse_error};
 use super::{Chart, Compat, Error};
+use crate::template::trace::Recording;
 use crate::template::{Door, Functions, MissingKey, Session, Templates, without_no_value};
 use crate::yaml::{Map, Text, Value};
 
@@ -47,20 +48,47 @@ pub fn render(
     functions: Arc<Functions>,
     door: &dyn Door,
 ) -> Result<BTreeMap<String, Text>, Error> {
-    let mut found = HashMap::new();
-    let top = Top {
-        release: release_value(request.release),
-        capabilities: Value::Object(Arc::clone(&request.capabilities) as Arc<_>),
-        compat: request.compat,
-    };
-    top.collect(request.chart, &Place::Root(request.values), &mut found);
+    render_in(request, &Collected::of(request), functions, &mut Session::new(door))
+}
+
+/// A rendering that wrote down what it read.
+#[derive(Debug)]
+pub struct Recorded {
+    /// What [`render`] would have given.
+    pub files: Result<BTreeMap<String, Text>, Error>,
+    /// What was read for it, and what was read last if it failed.
+    pub recording: Recording,
+    /// The texts of the templates by path.
+    pub templates: BTreeMap<String, Text>,
+    /// What the charts' templates were executed with, by the charts' names below the outermost one.
+    pub contexts: Vec<(Vec<String>, Map)>,
+}
+
+/// Renders as [`render`] does and writes down what is read on the way.
+pub fn render_recorded(request: &Request<'_>, functions: Arc<Functions>, door: &dyn Door) -> Recorded {
+    let collected = Collected::of(request);
+    let mut session = Session::new(door).recorded();
+    let files = render_in(request, &collected, functions, &mut session);
+    Recorded {
+        files,
+        recording: session.into_recording().unwrap_or_default(),
+        templates: collected.templates.into_iter().map(|(path, found)| (path, found.text)).collect(),
+        contexts: collected.contexts,
+    }
+}
+
+fn render_in(
+    request: &Request<'_>,
+    collected: &Collected,
+    functions: Arc<Functions>,
+    session: &mut Session<'_>,
+) -> Result<BTreeMap<String, Text>, Error> {
+    let found = &collected.templates;
     let order = sorted(found.keys());
     let mut templates = Templates::new("gotpl", functions, MissingKey::Zero);
-    for path in &order {
-        let Some(template) = found.get(path) else { continue };
-        templates.parse(path, template.text.as_bytes()).map_err(|e| parse_error(&e))?;
-    }
-    let mut session = Session::new(door);
+    let texts: Vec<(&str, &Text)> =
+        order.iter().filter_map(|path| Some((path.as_str(), &found.get(path)?.text))).collect();
+    templates.parse_all(&texts).map_err(|e| parse_error(&e))?;
     let mut rendered = BTreeMap::new();
     for path in order {
         if base(&path).starts_with('_') {
@@ -73,8 +101,7 @@ pub fn render(
         let about = about.retyped(request.compat.values_kind());
         template.context.insert("Template", Value::Map(about));
         let context = Value::Map(template.context.retyped(request.compat.values_kind()));
-        let out =
-            templates.execute(&path, &context, &mut session).map_err(|e| exec_error(&e, request.compat))?;
+        let out = templates.execute(&path, &context, session).map_err(|e| exec_error(&e, request.compat))?;
         rendered.insert(path, without_no_value(out).into());
     }
     Ok(rendered)
@@ -110,6 +137,26 @@ struct Found {
     folder: String,
 }
 
+/// All templates by path, and what those of each chart are executed with.
+#[derive(Default)]
+struct Collected {
+    templates: HashMap<String, Found>,
+    contexts: Vec<(Vec<String>, Map)>,
+}
+
+impl Collected {
+    fn of(request: &Request<'_>) -> Self {
+        let top = Top {
+            release: release_value(request.release),
+            capabilities: Value::Object(Arc::clone(&request.capabilities) as Arc<_>),
+            compat: request.compat,
+        };
+        let mut collected = Self::default();
+        top.collect(request.chart, &Place::Root(request.values), &mut Vec::new(), &mut collected);
+        collected
+    }
+}
+
 /// What all charts see alike.
 struct Top {
     release: Value,
@@ -125,7 +172,13 @@ enum Place<'p> {
 
 impl Top {
     /// Collects the templates of a chart and its dependencies; the context of the chart comes back.
-    fn collect(&self, chart: &Chart, place: &Place<'_>, found: &mut HashMap<String, Found>) -> Map {
+    fn collect(
+        &self,
+        chart: &Chart,
+        place: &Place<'_>,
+        names: &mut Vec<String>,
+        collected: &mut Collected,
+    ) -> Map {
         let name = &chart.metadata.name;
         let (values, path, above) = match place {
             Place::Root(values) => ((*values).clone(), name.clone(), ""),
@@ -147,7 +200,9 @@ impl Top {
         context.insert("Subcharts", Value::Map(children.clone()));
         for child in &chart.dependencies {
             let place = Place::Below { values: &values, parent: &path, grandparent: above };
-            let below = self.collect(child, &place, found);
+            names.push(child.metadata.name.clone());
+            let below = self.collect(child, &place, names, collected);
+            names.pop();
             children.insert(child.metadata.name.as_str(), Value::Map(below));
         }
         let library = chart.metadata.kind.eq_ignore_ascii_case("library");
@@ -155,7 +210,7 @@ impl Top {
             if library && !base(&template.name).starts_with('_') {
                 continue;
             }
-            found.insert(
+            collected.templates.insert(
                 format!("{path}/{}", template.name),
                 Found {
                     text: template.data.clone(),
@@ -164,6 +219,7 @@ impl Top {
                 },
             );
         }
+        collected.contexts.push((names.clone(), context.clone()));
         context
     }
 }

@@ -57,6 +57,9 @@ pub fn single(schema: &[u8], values: &Map, door: &dyn Door) -> Result<(), String
 
 fn elsewhere_too(schema: &[u8], values: &Map, elsewhere: &mut Elsewhere<'_>) -> Result<(), String> {
     let schema: Json = serde_json::from_slice(schema).map_err(|e| e.to_string())?;
+    if let Some(words) = cycle(&schema) {
+        return Err(words);
+    }
     let text = write(&Value::Map(values.clone()), Html::Keep).map_err(|e| e.to_string())?;
     let values: Json = serde_json::from_slice(text.as_bytes()).map_err(|e| e.to_string())?;
     let validator = elsewhere.validator(&schema)?;
@@ -70,6 +73,26 @@ fn elsewhere_too(schema: &[u8], values: &Map, elsewhere: &mut Elsewhere<'_>) -> 
         node.show(&mut out, 0);
     }
     Err(out)
+}
+
+/// The complaint about a schema whose reference leads back to itself. Where that happens below the top, nothing is
+/// checked there.
+fn cycle(schema: &Json) -> Option<String> {
+    let mut seen: Vec<&str> = Vec::new();
+    let mut here = schema;
+    while let Some(reference) = here.get("$ref").and_then(Json::as_str) {
+        if let Some(first) = seen.iter().position(|known| *known == reference) {
+            let way = |steps: usize| "/$ref".repeat(steps);
+            let (again, first) = (way(seen.len() + 1), way(first + 1));
+            return Some(format!(
+                "- at '': both {again} and {first} resolve to \"file:///values.schema.json{reference}\" causing reference \
+                 cycle\n"
+            ));
+        }
+        seen.push(reference);
+        here = schema.pointer(reference.strip_prefix('#')?)?;
+    }
+    None
 }
 
 fn draft(schema: &Json) -> Draft {

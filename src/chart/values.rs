@@ -2,6 +2,7 @@
 
 use crate::yaml::{self, Map, Options, Value};
 
+use super::explain::Source;
 use super::strvals::{Meaning, parse_into, parse_literal_into};
 use super::{Compat, Error};
 
@@ -97,6 +98,52 @@ impl Given {
                 .map_err(|e| Error::Values(format!("failed to parse {path}: {e}")))?;
             values = if values.is_empty() { next } else { merge_maps(&values, &next) };
         }
+        self.flags_into(values, compat, read)
+    }
+
+    /// What every file and every flag gives by itself, weakest first.
+    ///
+    /// # Errors
+    /// As [`merge`](Self::merge).
+    pub fn sources(
+        &self,
+        compat: Compat,
+        read: &mut dyn FnMut(&str) -> Result<Vec<u8>, String>,
+    ) -> Result<Vec<Source>, Error> {
+        let mut sources = Vec::new();
+        for path in &self.files {
+            let text = read(path).map_err(Error::Values)?;
+            let source = Source::file(path, &text, compat);
+            sources.push(source.map_err(|e| Error::Values(format!("failed to parse {path}: {e}")))?);
+        }
+        let one = |flag: &str| match flag {
+            "set-json" => |text: String| Self { json: vec![text], ..Self::default() },
+            "set" => |text: String| Self { set: vec![text], ..Self::default() },
+            "set-string" => |text: String| Self { set_string: vec![text], ..Self::default() },
+            "set-file" => |text: String| Self { set_file: vec![text], ..Self::default() },
+            _ => |text: String| Self { set_literal: vec![text], ..Self::default() },
+        };
+        for (flag, arguments) in [
+            ("set-json", &self.json),
+            ("set", &self.set),
+            ("set-string", &self.set_string),
+            ("set-file", &self.set_file),
+            ("set-literal", &self.set_literal),
+        ] {
+            for argument in arguments {
+                let values = one(flag)(argument.clone()).flags_into(Map::new(), compat, read)?;
+                sources.push(Source::flag(format!("--{flag} {argument}"), values));
+            }
+        }
+        Ok(sources)
+    }
+
+    fn flags_into(
+        &self,
+        mut values: Map,
+        compat: Compat,
+        read: &mut dyn FnMut(&str) -> Result<Vec<u8>, String>,
+    ) -> Result<Map, Error> {
         for argument in &self.json {
             values = json(&values, argument, compat)?;
         }

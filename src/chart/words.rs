@@ -1,25 +1,30 @@
 //! What Helm makes of the template engine's errors: cut in version 3, a line per frame in version 4.
 
 use super::{Compat, Error};
-use crate::template::{self, ExecError, WARNING_END, WARNING_START};
+use crate::template::{self, ExecError, Frame, WARNING_END, WARNING_START};
 
 /// A template that cannot be parsed: the last piece of Go's message.
 pub(super) fn parse_error(error: &template::Error) -> Error {
     let text = error.to_string();
     let location = text.split(": ").nth(1).unwrap_or_default();
     let last = text.rsplit(": ").next().unwrap_or_default();
-    let place =
-        location.rsplit_once(':').and_then(|(file, line)| Some((file.to_owned(), line.parse().ok()?, 0)));
-    Error::Render { text: format!("parse error at ({location}): {last}"), place }
+    let frame = location.rsplit_once(':').and_then(|(file, line)| {
+        Some(Frame { file: file.to_owned(), line: line.parse().ok()?, column: 0, node: String::new() })
+    });
+    Error::Render {
+        text: format!("parse error at ({location}): {last}"),
+        frames: frame.into_iter().collect(),
+    }
 }
 
 /// A template that failed while it was executed.
 pub(super) fn exec_error(error: &template::Error, compat: Compat) -> Error {
     let template::Error::Execute(exec) = error else {
-        return Error::Render { text: error.to_string(), place: None };
+        return Error::Render { text: error.to_string(), frames: Vec::new() };
     };
     let text = exec.to_string();
-    let place = exec.frame.as_ref().map(|f| (f.file.clone(), f.line, f.column));
+    let chain = std::iter::successors(Some(&**exec), |error| error.cause.as_deref());
+    let frames = chain.filter_map(|error| error.frame.clone()).collect();
     let mut pieces = text.splitn(3, ": ");
     let (_, location, rest) = (pieces.next(), pieces.next().unwrap_or_default(), pieces.next());
     let words = match rest {
@@ -27,10 +32,10 @@ pub(super) fn exec_error(error: &template::Error, compat: Compat) -> Error {
         Some(rest) => match warning(rest) {
             Some(words) => format!("execution error at ({location}): {words}"),
             None if compat.is_3() => text.clone(),
-            None => frames(exec).unwrap_or_else(|| text.clone()),
+            None => lines(exec).unwrap_or_else(|| text.clone()),
         },
     };
-    Error::Render { text: words, place }
+    Error::Render { text: words, frames }
 }
 
 /// The message of `fail` or `required`: from the first mark to the last.
@@ -41,7 +46,7 @@ fn warning(text: &str) -> Option<&str> {
 }
 
 /// Helm 4's form, where every text of the chain has Go's form; a foreign one leaves the chain as it is.
-fn frames(exec: &ExecError) -> Option<String> {
+fn lines(exec: &ExecError) -> Option<String> {
     let mut parts: Vec<String> = Vec::new();
     let mut next = Some(exec);
     while let Some(error) = next {

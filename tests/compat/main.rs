@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
+mod beyond;
+mod bounds;
 mod charts;
 mod checks;
 mod dockerfile;

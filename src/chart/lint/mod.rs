@@ -5,6 +5,7 @@ mod chartfile;
 mod deprecations;
 mod names;
 mod templates;
+mod undefined;
 
 use super::coalesce::{Coalescer, Nulls, copy};
 use super::file::{EntryKind, FileView};
@@ -71,6 +72,7 @@ pub fn lint(subject: &Subject<'_>, door: &dyn Door, warnings: &mut Vec<String>) 
     linter.templates(door, warnings);
     linter.dependencies();
     linter.crds();
+    linter.undefined(warnings);
     linter.findings
 }
 
@@ -121,7 +123,7 @@ impl Linter<'_> {
             format!("unable to parse YAML: {e}").replace("map[string]interface {}", kind)
         })?;
         let merged = Map::new();
-        let mut coalescer = Coalescer { compat: self.subject.compat, warnings };
+        let mut coalescer = Coalescer { compat: self.subject.compat, warnings, owned: false };
         coalescer.tables(&merged, &copy(self.subject.values), "", Nulls::Remove);
         coalescer.tables(&merged, &values, "", Nulls::Remove);
         if self.kind_of("values.schema.json").is_none() || self.subject.skip_schema {

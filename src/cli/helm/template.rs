@@ -10,7 +10,7 @@ use super::{end, print, warn};
 use crate::base::{Failure, Kind};
 use crate::cli::Result;
 use crate::ops::helm::template::{Request, run};
-use crate::ops::helm::{Home, Settings, dependency, source};
+use crate::ops::helm::{Home, Settings, dependency, difference, sets, source};
 use crate::report::Context;
 
 /// Render the templates of a chart without a cluster and print them.
@@ -71,6 +71,15 @@ pub struct Template {
     /// Arguments of that program
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     post_renderer_args: Vec<String>,
+    /// Say which templates and values a place of a rendered object comes from: KIND/NAME:path.to[0].field
+    #[arg(long, value_name = "PLACE")]
+    explain: Option<String>,
+    /// Show what is different in the objects that another folder, or a Git revision, of the chart gives
+    #[arg(long, value_name = "DIR|REVISION", conflicts_with_all = ["explain", "output_dir"])]
+    diff_with: Option<String>,
+    /// Render once for every NAME.yaml, and every folder of such files, in this folder
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["explain", "diff_with"])]
+    value_sets: Option<PathBuf>,
     /// Check the manifests against a cluster (not possible without one)
     #[arg(long)]
     validate: bool,
@@ -86,7 +95,10 @@ impl Template {
     pub fn run(mut self, cx: &Context, home: &Home, settings: &Settings) -> Result {
         self.refuse_cluster()?;
         if let Some(chart) = self.arguments.last_mut() {
-            *chart = wait(source::locate(cx, home, &self.chart.wanted(settings, chart)))?;
+            let wanted = self.chart.wanted(settings, chart);
+            if !source::is_local(&wanted) {
+                *chart = wait(source::locate(cx, home, &wanted))?;
+            }
         }
         if let (true, Some(chart)) = (self.dependency_update, self.arguments.last()) {
             let request = dependency::Request {
@@ -117,8 +129,13 @@ impl Template {
             skip_schema: self.skip_schema_validation,
             enable_dns: self.enable_dns,
             post_renderer: self.post_renderer.map(|program| (program, self.post_renderer_args)),
+            explain: self.explain,
         };
-        let report = run(cx, settings, &request)?;
+        let report = match (&self.diff_with, &self.value_sets) {
+            (Some(other), _) => difference::run(cx, settings, &request, other),
+            (None, Some(folder)) => sets::run(cx, settings, &request, folder),
+            (None, None) => run(cx, settings, &request),
+        }?;
         warn(&report.warnings);
         print(&report.output)?;
         end(report.failure)

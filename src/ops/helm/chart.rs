@@ -89,7 +89,7 @@ pub fn values(given: &Given, compat: Compat) -> Result<Map, Failure> {
 }
 
 /// What a path of the command line names; `-` is standard input.
-fn read(path: &str) -> Result<Vec<u8>, String> {
+pub(super) fn read(path: &str) -> Result<Vec<u8>, String> {
     if path.trim() == "-" {
         let mut text = Vec::new();
         std::io::stdin().read_to_end(&mut text).map_err(|e| e.to_string())?;

@@ -3,6 +3,7 @@
 pub mod chart;
 pub mod create;
 pub mod dependency;
+pub mod difference;
 pub mod env;
 mod folder;
 pub mod home;
@@ -14,10 +15,12 @@ pub mod pull;
 pub mod push;
 pub mod repo;
 pub mod search;
+pub mod sets;
 pub mod settings;
 pub mod show;
 pub mod source;
 pub mod template;
+mod trouble;
 pub mod verify;
 
 pub use chart::{Source, load};

@@ -87,17 +87,26 @@ pub fn transferred(verb: &str, reference: &Reference, digest: &Digest) -> String
 /// # Errors
 /// If there is no such chart.
 pub async fn locate(cx: &Context, home: &Home, wanted: &Wanted) -> Result<String, Failure> {
-    let reference = wanted.reference.trim();
-    let remote = oci::is_oci(reference) || !wanted.repository.is_empty() || reference.contains("://");
-    if fs::exists(reference) || !remote && (reference.starts_with(['/', '.']) || !reference.contains('/')) {
-        if let (Check::Always(ring), true) = (&wanted.check, fs::exists(reference)) {
-            verify::file(cx, std::path::Path::new(reference), ring)?;
+    if is_here(wanted) {
+        if let (Check::Always(ring), true) = (&wanted.check, fs::exists(wanted.reference.trim())) {
+            verify::file(cx, std::path::Path::new(wanted.reference.trim()), ring)?;
         }
-        // Whoever loads it says what is wrong with it.
         return Ok(wanted.reference.clone());
     }
     let fetched = fetch(cx, home, wanted).await?;
     Ok(home.cache.keep(&fetched.archive)?.to_string_lossy().into_owned())
+}
+
+/// Whether nothing is to be fetched or checked: [`locate`] would give the reference itself.
+pub fn is_local(wanted: &Wanted) -> bool {
+    is_here(wanted) && !matches!(wanted.check, Check::Always(_))
+}
+
+/// Whether a chart is, or can only be, on this machine: whoever loads it says what is wrong with it.
+fn is_here(wanted: &Wanted) -> bool {
+    let reference = wanted.reference.trim();
+    let remote = oci::is_oci(reference) || !wanted.repository.is_empty() || reference.contains("://");
+    fs::exists(reference) || !remote && (reference.starts_with(['/', '.']) || !reference.contains('/'))
 }
 
 /// Gets a chart.

@@ -6,12 +6,14 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::chart::{check_dependencies, detect, values};
-use super::{Settings, Source, failed, load, post_render};
+use super::chart::{check_dependencies, detect, read, values};
+use super::trouble::Trouble;
+use super::{Settings, failed, load, post_render};
 use crate::base::{Failure, Kind};
+use crate::chart::explain::{Question, Source, explain, read_last};
 use crate::chart::{
-    self, Capabilities, Chart, Compat, Given, Hook, KubeVersion, Release, Sorted, coalesce, is_compatible,
-    pattern, process,
+    self, Capabilities, Chart, Compat, Given, Hook, KubeVersion, Recorded, Release, Sorted, coalesce_last,
+    is_compatible, pattern, process,
 };
 use crate::host::{self, fs};
 use crate::ops::door::Live;
@@ -54,6 +56,8 @@ pub struct Request {
     pub enable_dns: bool,
     /// `--post-renderer` and its arguments.
     pub post_renderer: Option<(String, Vec<String>)>,
+    /// `--explain`: a place of a rendered object.
+    pub explain: Option<String>,
 }
 
 /// What came of it.
@@ -79,7 +83,7 @@ pub fn run(cx: &Context, settings: &Settings, request: &Request) -> Result<Repor
     });
     let kube_version = kube_version.transpose()?;
     let (name, reference) = name_and_chart(request)?;
-    let source = Source::locate(&reference)?;
+    let source = super::Source::locate(&reference)?;
     let user = values(&request.values, compat)?;
     detect(&source, compat)?;
     let loaded = load(&source, compat)?;
@@ -87,6 +91,7 @@ pub fn run(cx: &Context, settings: &Settings, request: &Request) -> Result<Repor
         cx,
         settings,
         request,
+        source,
         doing: format!("render the chart {reference}"),
         name,
         report: Report { warnings: loaded.warnings, ..Report::default() },
@@ -153,6 +158,7 @@ struct Render<'r> {
     cx: &'r Context,
     settings: &'r Settings,
     request: &'r Request,
+    source: super::Source,
     doing: String,
     name: String,
     report: Report,
@@ -190,14 +196,14 @@ impl Render<'_> {
             self.fail(format!("{prefix}{e}"))
         })?;
         let capabilities = Capabilities::offline(compat, kube_version, &self.request.api_versions);
-        let values = coalesce(&chart, user, compat, &mut self.report.warnings)
+        let values = coalesce_last(&mut chart, user, compat, &mut self.report.warnings)
             .map_err(|e| self.fail(e.to_string()))?;
         if !self.request.skip_schema {
             let door = Live::new(self.cx.clock.clone(), false);
             chart::validate(&chart, &values, &door).map_err(|e| self.fail(e.to_string()))?;
         }
-        if let Err(failure) = self.rendered(&chart, &values, capabilities) {
-            self.report.failure = Some(match self.settings.debug {
+        if let Err(failure) = self.rendered(&chart, (&values, user), capabilities) {
+            self.report.failure = Some(match self.settings.debug || self.request.explain.is_some() {
                 true => failure,
                 false => failure.hint("use --debug to see what was rendered, also where it is invalid YAML"),
             });
@@ -205,7 +211,12 @@ impl Render<'_> {
         Ok(())
     }
 
-    fn rendered(&mut self, chart: &Chart, values: &Map, capabilities: Capabilities) -> Result<(), Failure> {
+    fn rendered(
+        &mut self,
+        chart: &Chart,
+        (values, user): (&Map, &Map),
+        capabilities: Capabilities,
+    ) -> Result<(), Failure> {
         let compat = self.settings.compat;
         let kube = &capabilities.kube_version;
         let wanted = &chart.metadata.kube_version;
@@ -224,8 +235,29 @@ impl Render<'_> {
         let request =
             chart::Request { chart, values, release: &release, capabilities: Arc::new(capabilities), compat };
         let door = Live::new(self.cx.clock.clone(), self.request.enable_dns);
-        let mut files = chart::render(&request, Arc::new(compat.functions()), &door)
-            .map_err(|e| self.fail(e.to_string()))?;
+        let functions = Arc::new(compat.functions());
+        if let Some(place) = &self.request.explain {
+            let recorded = chart::render_recorded(&request, functions, &door);
+            if let Err(error) = &recorded.files {
+                return Err(self.trouble(error, chart, &recorded));
+            }
+            let given = self.given()?;
+            let question = Question { chart, given: &given, recorded: &recorded, compat };
+            let told =
+                explain(&question, place).map_err(|e| failed(format!("explain {place}"), e.to_string()))?;
+            self.report.output = told.to_string().into_bytes();
+            return Ok(());
+        }
+        let mut files = match chart::render(&request, Arc::clone(&functions), &door) {
+            Ok(files) => files,
+            Err(error) => {
+                // Once more from the beginning, for templates may have changed values: this time all is written down.
+                let Ok((chart, values)) = self.again(user) else { return Err(self.fail(error.to_string())) };
+                let request = chart::Request { chart: &chart, values: &values, ..request };
+                let recorded = chart::render_recorded(&request, functions, &door);
+                return Err(self.trouble(&error, &chart, &recorded));
+            }
+        };
         files.retain(|path, _| !path.ends_with("NOTES.txt"));
         if let (Some((program, arguments)), false) = (&self.request.post_renderer, compat.is_3()) {
             let stream = chart::postrender::merge(&files).map_err(|e| self.fail(e.to_string()))?;
@@ -241,8 +273,34 @@ impl Render<'_> {
                 return Err(self.fail(error.to_string()));
             }
         };
+        drop(files);
         self.report.warnings.extend(sorted.notes.iter().cloned());
         self.write(chart, &sorted)
+    }
+
+    /// The chart and its values as they were before templates saw them.
+    fn again(&self, user: &Map) -> Result<(Chart, Map), Failure> {
+        let (compat, warnings) = (self.settings.compat, &mut Vec::new());
+        let mut chart = load(&self.source, compat)?.chart;
+        process(&mut chart, user, compat, warnings)?;
+        let values = coalesce_last(&mut chart, user, compat, warnings)?;
+        Ok((chart, values))
+    }
+
+    /// What the user gave, piece by piece.
+    fn given(&self) -> Result<Vec<Source>, Failure> {
+        let sources = self.request.values.sources(self.settings.compat, &mut read);
+        sources.map_err(|e| failed("read the values", e.to_string()))
+    }
+
+    /// The failure of a rendering, with the place and what was read there.
+    fn trouble(&self, error: &chart::Error, chart: &Chart, recorded: &Recorded) -> Failure {
+        let failure = self.fail(error.to_string());
+        let chart::Error::Render { frames, .. } = error else { return failure };
+        // Standard input is gone by now; its values have no place then.
+        let given = self.given().unwrap_or_default();
+        let question = Question { chart, given: &given, recorded, compat: self.settings.compat };
+        Trouble { frames, recorded, read: &read_last(&question) }.tell(failure)
     }
 
     /// All files as they were rendered, for somebody who looks for the mistake.
@@ -267,7 +325,9 @@ impl Render<'_> {
             let folder = folder.clone();
             return self.write_files(chart, sorted, &hooks, &folder);
         }
-        let mut out = Vec::new();
+        let lengths =
+            sorted.manifests.iter().map(|manifest| manifest.content.len() + manifest.path.len() + 20);
+        let mut out = Vec::with_capacity(lengths.sum());
         if self.request.include_crds {
             for crd in chart.crds() {
                 document(&mut out, &crd.path, crd.file.data.as_bytes());
@@ -280,7 +340,8 @@ impl Render<'_> {
         {
             out = post_render::run(&self.doing, program, arguments, &out)?;
         }
-        let mut all = trim(&out).to_vec();
+        trim(&mut out);
+        let mut all = out;
         all.push(b'\n');
         for hook in hooks {
             document(&mut all, &hook.path, hook.manifest.as_bytes());
@@ -354,12 +415,14 @@ fn document(out: &mut Vec<u8>, path: &str, content: &[u8]) {
     out.push(b'\n');
 }
 
-/// Go's `strings.TrimSpace`.
-fn trim(bytes: &[u8]) -> &[u8] {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.trim().as_bytes(),
-        Err(_) => bytes.trim_ascii(),
-    }
+/// Takes off what Go's `strings.TrimSpace` does, in place.
+fn trim(bytes: &mut Vec<u8>) {
+    let (lead, length) = match std::str::from_utf8(bytes) {
+        Ok(text) => (text.len() - text.trim_start().len(), text.trim().len()),
+        Err(_) => (bytes.len() - bytes.trim_ascii_start().len(), bytes.trim_ascii().len()),
+    };
+    bytes.drain(..lead);
+    bytes.truncate(length);
 }
 
 /// The path behind the chart's name in the comment that says where a document comes from.

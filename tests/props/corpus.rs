@@ -11,7 +11,7 @@ use lapstrake::oci::layer::{Kind, Limits, Reader};
 use lapstrake::oci::{AnyManifest, ImageConfig, Index};
 
 /// Gives every input of a target to `check`; there must be some.
-fn each(target: &str, check: impl Fn(&[u8])) {
+pub fn each(target: &str, check: impl Fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
@@ -21,7 +21,8 @@ fn each(target: &str, check: impl Fn(&[u8])) {
     }
 }
 
-fn halves(bytes: &[u8]) -> (String, String) {
+/// An input in two halves, as texts.
+pub fn halves(bytes: &[u8]) -> (String, String) {
     let (first, second) = bytes.split_at(bytes.len() / 2);
     (String::from_utf8_lossy(first).into_owned(), String::from_utf8_lossy(second).into_owned())
 }

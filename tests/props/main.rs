@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
 mod archive;
+mod charts;
 mod compress;
 mod corpus;
 mod layer;

@@ -194,13 +194,16 @@ impl Templates {
     }
 }
 
+/// What a text defines.
+type Trees = Arc<[Arc<Tree>]>;
+
 /// What one render keeps: the door to the outside and how deep it is in.
 pub struct Session<'d> {
     door: &'d dyn Door,
     executions: usize,
     includes: HashMap<Text, usize>,
     /// Texts that `tpl` has parsed, and their size.
-    parsed: (HashMap<Text, Arc<[Arc<Tree>]>>, usize),
+    parsed: (HashMap<Text, Trees>, usize),
     recording: Option<Box<Recording>>,
 }
 
@@ -211,13 +214,13 @@ impl<'d> Session<'d> {
     }
 
     /// The trees of a text, which are kept: loops often have the same text again.
-    fn parsed(&mut self, text: &Text, layer: &Layer) -> Result<Arc<[Arc<Tree>]>, Error> {
+    fn parsed(&mut self, text: &Text, layer: &Layer) -> Result<Trees, Error> {
         let (known, size) = &mut self.parsed;
         if let Some(trees) = known.get(text.as_bytes()) {
             return Ok(Arc::clone(trees));
         }
         let trees = parse(&layer.root, text, DELIMS, &layer.functions)?;
-        let trees: Arc<[Arc<Tree>]> = trees.into_iter().map(Arc::new).collect();
+        let trees: Trees = trees.into_iter().map(Arc::new).collect();
         if *size + text.len() > MAX_PARSED {
             known.clear();
             *size = 0;

@@ -9,8 +9,12 @@ fuzz_target!(|input: (&str, &str)| {
     let (version, constraint) = input;
     let version = Version::parse(version);
     if let Ok(version) = &version {
-        let again = Version::parse(&version.to_string()).expect("what was printed is a version");
-        assert!(version.compare(&again).is_eq());
+        let printed = version.to_string();
+        // A version that was written short, such as `1`, may become too long.
+        if printed.len() <= 256 {
+            let again = Version::parse(&printed).expect("what was printed is a version");
+            assert!(version.compare(&again).is_eq());
+        }
     }
     if let (Ok(version), Ok(constraint)) = (version, Constraints::parse(constraint)) {
         let _ = constraint.allow(&version);

@@ -1,8 +1,13 @@
 //! What three parsers make of one Dockerfile, in a form that can be compared: instructions in order, stages with their
 //! bases and names.
 
-use lapstrake::base::SourceFile;
-use lapstrake::dockerfile;
+// Our reading, by its sources: as a dependency, `lap` would be compiled a second time with everything it needs.
+#[path = "../../../../src/base/mod.rs"]
+pub mod base;
+#[path = "../../../../src/dockerfile/mod.rs"]
+pub mod dockerfile;
+
+use base::SourceFile;
 
 /// What a parser saw.
 #[derive(Clone, Debug, PartialEq, Eq)]

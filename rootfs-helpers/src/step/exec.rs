@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::errno::Errno;
 
@@ -15,7 +16,10 @@ pub(super) fn exec(args: &[String], env: &[(String, String)]) -> ExecFailure {
     let program = args.first().cloned().unwrap_or_default();
     let why = match (c_strings(args.iter().cloned()), c_strings(env.iter().map(|(k, v)| format!("{k}={v}"))))
     {
-        (Some(arguments), Some(environment)) => try_all(&candidates(&program, env), &arguments, &environment),
+        (Some(arguments), Some(environment)) => {
+            let mut pause = || std::thread::sleep(PAUSE);
+            try_all(&candidates(&program, env), &arguments, &environment, &mut pause)
+        }
         // A NUL byte.
         _ => ExecProblem::Other(libc::EINVAL),
     };
@@ -35,14 +39,22 @@ fn candidates(program: &str, env: &[(String, String)]) -> Vec<PathBuf> {
     path.split(':').map(|place| Path::new(if place.is_empty() { "." } else { place }).join(program)).collect()
 }
 
-fn try_all(files: &[PathBuf], arguments: &[CString], environment: &[CString]) -> ExecProblem {
+/// How often a program is tried that somebody still writes, and how long each time is waited: a second in all.
+const TRIES: usize = 100;
+const PAUSE: Duration = Duration::from_millis(10);
+
+fn try_all(
+    files: &[PathBuf],
+    arguments: &[CString],
+    environment: &[CString],
+    pause: &mut dyn FnMut(),
+) -> ExecProblem {
     let mut worst = ExecProblem::NotFound;
     for file in files {
         let Ok(name) = CString::new(file.as_os_str().as_bytes()) else {
             return ExecProblem::Other(libc::EINVAL);
         };
-        let Err(errno) = nix::unistd::execve(&name, arguments, environment);
-        match problem(file, errno) {
+        match problem(file, patiently(|| become_it(&name, arguments, environment), pause)) {
             ExecProblem::NotFound => {}
             // Perhaps a later directory of the path has one that may be executed.
             found @ (ExecProblem::NoPermission | ExecProblem::IsDirectory) => worst = found,
@@ -50,6 +62,23 @@ fn try_all(files: &[PathBuf], arguments: &[CString], environment: &[CString]) ->
         }
     }
     worst
+}
+
+fn become_it(name: &CString, arguments: &[CString], environment: &[CString]) -> Errno {
+    let Err(errno) = nix::unistd::execve(name, arguments, environment);
+    errno
+}
+
+/// A program that was just written can be open for writing in a process that another thread of the builder is about to
+/// start: until that one closes what it inherited, the kernel refuses to run the file.
+fn patiently(mut attempt: impl FnMut() -> Errno, pause: &mut dyn FnMut()) -> Errno {
+    for _ in 1..TRIES {
+        match attempt() {
+            Errno::ETXTBSY => pause(),
+            other => return other,
+        }
+    }
+    attempt()
 }
 
 fn problem(file: &Path, errno: Errno) -> ExecProblem {
@@ -150,6 +179,37 @@ mod tests {
         let env = vec![("PATH".to_owned(), "/x".to_owned()), ("PATH".to_owned(), "/a::/b".to_owned())];
         assert_eq!(candidates("sh", &env), ["/a/sh", "./sh", "/b/sh"].map(PathBuf::from));
         assert_eq!(candidates("./sh", &env), [PathBuf::from("./sh")]);
+    }
+
+    #[test]
+    fn a_program_that_is_still_written_is_tried_again() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = std::env::temp_dir().join(format!("lap-busy-{}", std::process::id()));
+        let mut writer = Some(File::create(&path).unwrap());
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let mut pauses = 0;
+        let mut pause = || {
+            pauses += 1;
+            writer = None;
+            // Only where a test beside this one forked while the file was open is there anything to wait for.
+            std::thread::sleep(PAUSE * u32::from(pauses > 1));
+        };
+        // It is no program, so being allowed to run it does not end this process.
+        let why = try_all(std::slice::from_ref(&path), &[c"x".to_owned()], &[], &mut pause);
+        assert_eq!(why, ExecProblem::NotExecutable);
+        assert!(pauses > 0);
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn patience_ends() {
+        let (mut attempts, mut pauses) = (0, 0);
+        let busy = || {
+            attempts += 1;
+            Errno::ETXTBSY
+        };
+        assert_eq!(patiently(busy, &mut || pauses += 1), Errno::ETXTBSY);
+        assert_eq!((attempts, pauses), (TRIES, TRIES - 1));
     }
 
     #[test]

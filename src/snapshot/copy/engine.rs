@@ -15,7 +15,8 @@ use super::{ModeChange, Ownership, Selected};
 use crate::report::Context;
 use crate::snapshot::apply::{Applier, chown_error};
 use crate::snapshot::attributes::CAPABILITY;
-use crate::snapshot::folder::{Folder, Node, os};
+use crate::snapshot::folder::{Folder, Node, os, timestamps};
+use crate::snapshot::makers::{self, Undressed};
 use crate::snapshot::rooted::Rooted;
 use crate::snapshot::tree::{Source, Verdict, join};
 use crate::snapshot::{Error, Result, transfer};
@@ -254,6 +255,7 @@ impl Copier<'_> {
             return Ok(());
         }
         let (folder, place) = self.file_place(name, path)?;
+        self.target.keep_time(&folder, place.parent().unwrap_or(Path::new("")))?;
         self.entry(&seen, &folder, &place)
     }
 
@@ -294,6 +296,7 @@ impl Copier<'_> {
 
     fn inline(&mut self, name: &str, content: &[u8]) -> Result<()> {
         let (folder, place) = self.file_place(OsStr::new(name), name.as_bytes())?;
+        self.target.keep_time(&folder, place.parent().unwrap_or(Path::new("")))?;
         self.clear(&folder, &place, name.as_bytes())?;
         let last = place.file_name().unwrap_or_default();
         let mut file = folder.create_file(last).map_err(self.target.fail("create", &place))?;
@@ -339,6 +342,9 @@ impl Copier<'_> {
         let shown = self.source.show(Path::new(OsStr::from_bytes(path)));
         let entries = self.request.source.list(from, path).map_err(|e| Error::system("list", shown, e))?;
         let (folders, files): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(_, node)| node.is_dir());
+        if !files.is_empty() {
+            self.target.keep_time(to, place)?;
+        }
         for (name, node) in files {
             let path = join(path, name.as_bytes());
             let seen = Seen { folder: from, name: os(&name), node: &node, path: &path };
@@ -437,18 +443,21 @@ impl Copier<'_> {
         self.contents(&self.open(seen)?, seen.path, &folder, place)
     }
 
-    /// Anything but a directory, onto `place` in the directory `to`.
+    /// Anything but a directory, onto `place` in the directory `to`, whose time is known already.
     fn entry(&mut self, seen: &Seen<'_>, to: &Folder, place: &Path) -> Result<()> {
         if self.cx.cancel.is_cancelled() {
             return Err(Error::Cancelled);
         }
-        self.clear(to, place, seen.path)?;
-        let name = place.file_name().unwrap_or_default();
         let node = seen.node;
         let limit = self.cx.limits.layer_size;
         if node.is_file() && node.size > limit {
             return Err(Error::TooLarge { path: String::from_utf8_lossy(seen.path).into_owned(), limit });
         }
+        if node.is_file() && node.links == 1 && self.new_file(seen, to, place)? {
+            return Ok(());
+        }
+        self.clear(to, place, seen.path)?;
+        let name = place.file_name().unwrap_or_default();
         let links = Arc::clone(&self.links);
         let mut links = (node.links > 1).then(|| links.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some(links) = &mut links {
@@ -478,9 +487,33 @@ impl Copier<'_> {
         to.set_time(name, node.mtime).map_err(self.target.fail("set the time of", place))
     }
 
-    /// Makes room at `place`; the directory around keeps its time.
-    fn clear(&mut self, folder: &Folder, place: &Path, from: &[u8]) -> Result<()> {
-        self.target.keep_time(folder, place.parent().unwrap_or(Path::new("")))?;
+    /// A file with one name, where nothing stands yet: most of what is ever copied, so made with few system calls.
+    /// `false`, with nothing done, if something stands there.
+    fn new_file(&mut self, seen: &Seen<'_>, to: &Folder, place: &Path) -> Result<bool> {
+        let (name, mode) = (place.file_name().unwrap_or_default(), self.mode(seen.node));
+        let mut file = match to.create_file_as(name, mode) {
+            Err(Errno::EXIST) => return Ok(false),
+            made => made.map_err(self.target.fail("create", place))?,
+        };
+        let source = seen.folder.open_file(seen.name);
+        let copied = source.and_then(|mut source| transfer::content(&mut source, &mut file, seen.node.size));
+        copied.map_err(self.target.fail("copy", place))?;
+        let (uid, gid) = self.owner(seen.node);
+        makers::dress(&file, (uid, gid), mode).map_err(|e| match e {
+            Undressed::Owner(e) => chown_error(self.target.tree.show(place), uid, gid, e),
+            Undressed::Mode(e) => self.target.fail("set the mode of", place)(e),
+        })?;
+        self.capability(seen, to, place)?;
+        // Nothing is replaced, so the fraction tells nobody whether this is a change; layers do not carry it.
+        let time = timestamps((seen.node.mtime.0, 0));
+        rustix::fs::futimens(&file, &time).map_err(self.target.fail("set the time of", place))?;
+        self.copied.files += 1;
+        self.copied.bytes += seen.node.size;
+        Ok(true)
+    }
+
+    /// Makes room at `place`.
+    fn clear(&self, folder: &Folder, place: &Path, from: &[u8]) -> Result<()> {
         let name = place.file_name().unwrap_or_default();
         match folder.look(name).map_err(self.target.fail("look at", place))? {
             None => Ok(()),
@@ -500,28 +533,41 @@ impl Copier<'_> {
         Error::Conflict { from, to: format!("/{}", place.display()), reason }
     }
 
+    /// The owner that a copy gets.
+    fn owner(&self, node: &Node) -> (u32, u32) {
+        self.request.owner.map_or_else(|| self.request.source.owner(node), |o| (o.uid, o.gid))
+    }
+
+    /// The mode that a copy gets.
+    fn mode(&self, node: &Node) -> u32 {
+        self.request.mode.map_or(node.mode, |change| change.apply(node.mode, node.is_dir()))
+    }
+
     /// Owner, capabilities and mode of a copy.
     fn dress(&mut self, seen: &Seen<'_>, to: &Folder, place: &Path) -> Result<()> {
         let name = place.file_name().unwrap_or_default();
-        let own = self.request.source.owner(seen.node);
-        self.own(to, name, self.request.owner.map_or(own, |o| (o.uid, o.gid)), place)?;
+        self.own(to, name, self.owner(seen.node), place)?;
         if seen.node.is_link() {
             return Ok(());
         }
         if seen.node.is_file() {
-            let value = self.request.source.capability(seen.folder, seen.name);
-            if let Some(value) = value.map_err(self.target.fail("read attributes for", place))? {
-                let set = to.set_attribute(name, OsStr::new(CAPABILITY), &value);
-                if let Err(e) = set {
-                    self.copied
-                        .warnings
-                        .push(format!("left out the capabilities of {}: {e}", place.display()));
-                }
-            }
+            self.capability(seen, to, place)?;
         }
-        let mode = seen.node.mode;
-        let mode = self.request.mode.map_or(mode, |change| change.apply(mode, seen.node.is_dir()));
-        to.set_mode(name, mode).map_err(self.target.fail("set the mode of", place))
+        to.set_mode(name, self.mode(seen.node)).map_err(self.target.fail("set the mode of", place))
+    }
+
+    /// Gives a copy the capabilities of the file, after its owner: changing that takes them away.
+    fn capability(&mut self, seen: &Seen<'_>, to: &Folder, place: &Path) -> Result<()> {
+        let value = self.request.source.capability(seen.folder, seen.name);
+        let Some(value) = value.map_err(self.target.fail("read attributes for", place))? else {
+            return Ok(());
+        };
+        if let Err(e) =
+            to.set_attribute(place.file_name().unwrap_or_default(), OsStr::new(CAPABILITY), &value)
+        {
+            self.copied.warnings.push(format!("left out the capabilities of {}: {e}", place.display()));
+        }
+        Ok(())
     }
 
     fn own(&self, folder: &Folder, name: &OsStr, (uid, gid): (u32, u32), place: &Path) -> Result<()> {

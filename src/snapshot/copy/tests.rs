@@ -124,6 +124,27 @@ fn files_go_into_directories_and_onto_names() {
 }
 
 #[test]
+fn only_what_replaces_something_keeps_the_fraction_of_its_time() {
+    as_root("copy::tests::only_what_replaces_something_keeps_the_fraction_of_its_time", || {
+        let trees = Trees::new();
+        let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+        for name in ["fresh", "replaced"] {
+            trees.put(name, 0o444);
+            let time = timestamps((1000, 5));
+            rustix::fs::utimensat(rustix::fs::CWD, trees.from.join(name), &time, flags).unwrap();
+        }
+        put(&trees.to, "d/replaced", 0o600);
+        trees.copy(&["fresh", "replaced"], "/d/").unwrap();
+        let nanos = |name: &str| fs::symlink_metadata(trees.to.join("d").join(name)).unwrap().mtime_nsec();
+        assert_eq!((nanos("fresh"), nanos("replaced")), (0, 5));
+        for name in ["fresh", "replaced"] {
+            assert_eq!(trees.facts(&format!("d/{name}")), "444 0:0 @1000");
+            assert_eq!(trees.text(&format!("d/{name}")), name);
+        }
+    });
+}
+
+#[test]
 fn directories_give_their_contents_and_keep_the_destination() {
     as_root("copy::tests::directories_give_their_contents_and_keep_the_destination", || {
         let trees = Trees::new();

@@ -257,19 +257,7 @@ impl Folder {
     /// The names of the extended attributes of `name` itself (empty: of this directory).
     pub fn attributes(&self, name: &OsStr) -> Result<Vec<Vec<u8>>, Errno> {
         let path = self.by_descriptor(name);
-        let mut list = [0; 256];
-        let list = match rustix::fs::llistxattr(&path, &mut list[..]) {
-            Ok(length) => list[..length].to_vec(),
-            Err(Errno::OPNOTSUPP) => Vec::new(),
-            Err(Errno::RANGE) => {
-                let mut list = vec![0; 1 << 16];
-                let length = rustix::fs::llistxattr(&path, &mut list[..])?;
-                list.truncate(length);
-                list
-            }
-            Err(e) => return Err(e),
-        };
-        Ok(list.split(|&b| b == 0).filter(|n| !n.is_empty()).map(<[u8]>::to_vec).collect())
+        attribute_names(|list| rustix::fs::llistxattr(&path, list))
     }
 
     /// Sets an extended attribute of `name` itself (empty: of this directory).
@@ -296,6 +284,27 @@ impl Folder {
     pub fn set_opaque(&self) -> Result<(), Errno> {
         self.set_attribute(OsStr::new(""), OsStr::new(OPAQUE), b"y")
     }
+}
+
+/// The names of the extended attributes of an open file.
+pub(super) fn attributes_of(file: &File) -> Result<Vec<Vec<u8>>, Errno> {
+    attribute_names(|list| rustix::fs::flistxattr(file, list))
+}
+
+fn attribute_names(ask: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<Vec<u8>>, Errno> {
+    let mut short = [0; 256];
+    let mut long = Vec::new();
+    let list = match ask(&mut short) {
+        Ok(length) => &short[..length],
+        Err(Errno::OPNOTSUPP) => &[],
+        Err(Errno::RANGE) => {
+            long.resize(1 << 16, 0);
+            let length = ask(&mut long)?;
+            &long[..length]
+        }
+        Err(e) => return Err(e),
+    };
+    Ok(list.split(|&b| b == 0).filter(|n| !n.is_empty()).map(<[u8]>::to_vec).collect())
 }
 
 /// Access time is not kept; it gets the modification time, so that equal trees look equal.

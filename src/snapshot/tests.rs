@@ -430,3 +430,38 @@ fn a_directory_made_anew_hides_what_its_directories_had() {
         }
     });
 }
+
+#[test]
+fn of_attributes_only_capabilities_are_committed() {
+    as_root("tests::of_attributes_only_capabilities_are_committed", || {
+        use std::ffi::OsStr;
+
+        use super::folder::Folder;
+        let (_folder, store) = store(Choice::Auto);
+        let mut tree = store.writable(&[]).unwrap();
+        let root = tree.mounted().unwrap().to_owned();
+        let folder = Folder::at(&root).unwrap();
+        let capability = hex::decode("0100000200200000000000000000000000000000").unwrap();
+        for name in ["capable", "plain"] {
+            fs::write(root.join(name), name).unwrap();
+            folder.set_attribute(OsStr::new(name), OsStr::new("user.mine"), b"x").unwrap();
+        }
+        let attribute = OsStr::new("security.capability");
+        folder.set_attribute(OsStr::new("capable"), attribute, &capability).unwrap();
+        drop(folder);
+        let id = tree.commit(&DiffOptions::default()).unwrap().diff_id;
+        let kept = Folder::at(&store.tree(&id)).unwrap();
+        assert_eq!(kept.attributes(OsStr::new("capable")).unwrap(), [b"security.capability".to_vec()]);
+        assert_eq!(kept.attributes(OsStr::new("plain")).unwrap(), [] as [Vec<u8>; 0]);
+        let mut tar = Vec::new();
+        store.write_tar(&id, &mut tar).unwrap();
+        let mut reader = Reader::new(tar.as_slice());
+        let mut found = BTreeMap::new();
+        while let Some(entry) = reader.next_entry().unwrap() {
+            found.insert(entry.path, entry.xattrs);
+        }
+        let carried = BTreeMap::from([(b"security.capability".to_vec(), capability)]);
+        assert_eq!(found[&b"capable"[..]], carried);
+        assert_eq!(found[&b"plain"[..]], BTreeMap::new());
+    });
+}

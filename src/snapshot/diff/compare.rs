@@ -76,7 +76,7 @@ fn walk<W: Write>(
             {
                 return Ok(());
             }
-            emitter.changed(seen, path)
+            emitter.changed(seen, path).map(drop)
         })?;
     }
     Ok(())

@@ -13,7 +13,7 @@ use super::Written;
 use crate::base::{DiffId, Sha256Writer};
 use crate::oci::layer::{self, Entry, Kind, Writer};
 use crate::snapshot::attributes::{self, CAPABILITY};
-use crate::snapshot::folder::{Folder, Node, os};
+use crate::snapshot::folder::{Folder, Node, attributes_of, os};
 use crate::snapshot::{Error, Result};
 
 /// Something in a directory.
@@ -101,7 +101,7 @@ impl<W: Write> Emitter<W> {
 
     /// Goes into a directory. It becomes an entry now if it changed itself, else as soon as something in it is one.
     pub fn enter(&mut self, seen: Seen<'_>, path: &[u8], changed: bool) -> Result<()> {
-        let entry = self.entry(seen, path, Kind::Directory)?;
+        let entry = self.entry(seen, path, Kind::Directory);
         self.around.push((entry, false));
         if changed { self.write_around() } else { Ok(()) }
     }
@@ -125,7 +125,7 @@ impl<W: Write> Emitter<W> {
     pub fn root(&mut self, folder: &Folder) -> Result<()> {
         let node = folder.node().map_err(self.fail("look at", b""))?;
         let seen = Seen { folder, name: OsStr::new(""), node: &node };
-        let entry = self.entry(seen, b"", Kind::Directory)?;
+        let entry = self.entry(seen, b"", Kind::Directory);
         append(&mut self.archive, &entry, io::empty())?;
         self.entries += 1;
         self.root = true;
@@ -139,17 +139,16 @@ impl<W: Write> Emitter<W> {
         self.archive.whiteout(path).map_err(|source| unstorable(path, source))
     }
 
-    /// Something that is no directory is new or changed.
-    pub fn changed(&mut self, seen: Seen<'_>, path: &[u8]) -> Result<()> {
+    /// Something that is no directory is new or changed. Gives whether it may have extended attributes.
+    pub fn changed(&mut self, seen: Seen<'_>, path: &[u8]) -> Result<bool> {
         self.write_around()?;
         let Seen { folder, name, node } = seen;
         self.entries += 1;
         if node.links > 1 {
             if let Some(first) = self.links.get(&node.inode) {
-                let mut entry = self.entry(seen, path, Kind::Hardlink(first.clone()))?;
-                // They stand in the first name's entry.
-                entry.xattrs.clear();
-                return append(&mut self.archive, &entry, io::empty());
+                let entry = self.entry(seen, path, Kind::Hardlink(first.clone()));
+                append(&mut self.archive, &entry, io::empty())?;
+                return Ok(true);
             }
             self.links.insert(node.inode, path.to_vec());
         }
@@ -157,8 +156,13 @@ impl<W: Write> Emitter<W> {
         let kind = match node.kind {
             FileType::RegularFile => {
                 let file = folder.open_file(name).map_err(self.fail("open", path))?;
-                let entry = self.entry(seen, path, Kind::File)?;
-                return append(&mut self.archive, &entry, file);
+                let attributes = attributes_of(&file).map_err(self.fail("read attributes of", path))?;
+                let mut entry = self.entry(seen, path, Kind::File);
+                if attributes.iter().any(|attribute| attribute == CAPABILITY.as_bytes()) {
+                    self.add_capability(seen, path, &mut entry)?;
+                }
+                append(&mut self.archive, &entry, file)?;
+                return Ok(!attributes.is_empty());
             }
             FileType::Symlink => Kind::Symlink(folder.read_link(name).map_err(self.fail("read link", path))?),
             FileType::Fifo => Kind::Fifo,
@@ -170,23 +174,27 @@ impl<W: Write> Emitter<W> {
                 return Err(unstorable(path, layer::Error::Unsupported { name, reason }));
             }
         };
-        let entry = self.entry(seen, path, kind)?;
-        append(&mut self.archive, &entry, io::empty())
+        let entry = self.entry(seen, path, kind);
+        append(&mut self.archive, &entry, io::empty())?;
+        Ok(true)
     }
 
-    fn entry(&self, seen: Seen<'_>, path: &[u8], kind: Kind) -> Result<Entry> {
-        let Seen { folder, name, node } = seen;
+    fn add_capability(&self, seen: Seen<'_>, path: &[u8], entry: &mut Entry) -> Result<()> {
+        let value = capability(seen.folder, seen.name).map_err(self.fail("read attributes of", path))?;
+        entry.xattrs.extend(value.map(|value| (CAPABILITY.into(), value)));
+        Ok(())
+    }
+
+    fn entry(&self, seen: Seen<'_>, path: &[u8], kind: Kind) -> Entry {
+        let node = seen.node;
         let mut entry = Entry::new(path, kind, node.mode);
         entry.uid = node.uid;
         entry.gid = node.gid;
         entry.mtime = self.clamp(node.mtime);
         if entry.kind == Kind::File {
             entry.size = node.size;
-            if let Some(value) = capability(folder, name).map_err(self.fail("read attributes of", path))? {
-                entry.xattrs.insert(CAPABILITY.into(), value);
-            }
         }
-        Ok(entry)
+        entry
     }
 
     /// Ends an archive whose digest somebody else takes.

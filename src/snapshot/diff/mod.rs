@@ -69,7 +69,7 @@ fn remake_folder<W: Write>(
         emitter.within(path, name, |emitter, path| {
             let seen = emit::Seen { folder, name: os(name), node };
             if !node.is_dir() {
-                return emitter.changed(seen, path);
+                return emitter.changed(seen, path).map(drop);
             }
             emitter.enter(seen, path, true)?;
             let child = emitter.child(folder, name, path)?;

@@ -144,8 +144,9 @@ fn file<W: Write>(
             return upper.remove(name).map_err(emitter.fail("tidy", path));
         }
     }
-    emitter.changed(seen, path)?;
-    strip(emitter, upper, name, path)?;
+    if emitter.changed(seen, path)? {
+        strip(emitter, upper, name, path)?;
+    }
     let time = (emitter.clamp(node.mtime), 0);
     if time == node.mtime {
         return Ok(());

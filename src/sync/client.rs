@@ -60,6 +60,8 @@ pub struct LockServer {
     client: String,
     acquirer: String,
     options: ServerOptions,
+    /// Whether it was said that a lock was lost: once is enough.
+    told: Arc<AtomicBool>,
 }
 
 /// A lock that is held until it is given back or dropped.
@@ -90,7 +92,14 @@ impl LockServer {
         let http = builder
             .build()
             .map_err(|e| Error::Unavailable { address: address.to_string(), source: Box::new(e) })?;
-        Ok(Self { http, address, client: client.to_owned(), acquirer: random::token(), options })
+        let told = Arc::new(AtomicBool::new(false));
+        Ok(Self { http, address, client: client.to_owned(), acquirer: random::token(), options, told })
+    }
+
+    /// The same server for the locks of `client`.
+    #[must_use]
+    pub fn with_client(self, client: String) -> Self {
+        Self { client, ..self }
     }
 
     /// A new name under which a project keeps its locks on the server.
@@ -110,29 +119,40 @@ impl LockServer {
     /// # Errors
     /// If the server does not answer or refuses, or the context is cancelled.
     pub async fn acquire(&self, cx: &Context, options: &Options) -> Result<Lock, Error> {
-        let request = AcquireRequest {
-            lock_name: options.name.clone(),
-            opts: AcquireOptions { shared: options.shared, acquirer_id: self.acquirer.clone() },
-        };
         let mut waiting = None;
-        let handle = loop {
-            let answer: AcquireAnswer = self.ask(cx, &[&self.client, "locker", "acquire"], &request).await?;
-            match (answer.err.as_str(), No::parse(&answer.err)) {
-                ("", _) => break answer.lock_handle,
-                (_, Some(No::ShouldWait)) => {
-                    let words = || format!("waiting for the lock {}", options.name);
-                    waiting.get_or_insert_with(|| cx.report.task(TaskKind::Internal, words()));
-                    self.sleep(cx, Duration::from_secs(POLL)).await?;
-                }
-                (words, _) => return Err(self.refused(words)),
+        let lock = loop {
+            if let Some(lock) = self.attempt(cx, options).await? {
+                break lock;
             }
+            let words = || format!("waiting for the lock {}", options.name);
+            waiting.get_or_insert_with(|| cx.report.task(TaskKind::Internal, words()));
+            self.sleep(cx, Duration::from_secs(POLL)).await?;
         };
         if let Some(task) = waiting {
             task.finish(Outcome::Done, None);
         }
+        Ok(lock)
+    }
+
+    /// Asks for a lock once; `None` if somebody else holds it or has waited for it longer. Who asks again within seconds
+    /// keeps the place in the queue.
+    ///
+    /// # Errors
+    /// See [`acquire`](Self::acquire).
+    pub async fn attempt(&self, cx: &Context, options: &Options) -> Result<Option<Lock>, Error> {
+        let request = AcquireRequest {
+            lock_name: options.name.clone(),
+            opts: AcquireOptions { shared: options.shared, acquirer_id: self.acquirer.clone() },
+        };
+        let answer: AcquireAnswer = self.ask(cx, &[&self.client, "locker", "acquire"], &request).await?;
+        let handle = match (answer.err.as_str(), No::parse(&answer.err)) {
+            ("", _) => answer.lock_handle,
+            (_, Some(No::ShouldWait)) => return Ok(None),
+            (words, _) => return Err(self.refused(words)),
+        };
         let lost = Arc::new(AtomicBool::new(false));
         let renewal = tokio::spawn(keep(self.clone(), cx.clone(), handle.clone(), Arc::clone(&lost)));
-        Ok(Lock { server: self.clone(), handle, lost, renewal })
+        Ok(Some(Lock { server: self.clone(), handle, lost, renewal }))
     }
 
     fn refused(&self, words: &str) -> Error {
@@ -218,10 +238,12 @@ async fn keep(server: LockServer, cx: Context, handle: Handle, lost: Arc<AtomicB
             Err(error) => error.to_string(),
         };
         lost.store(true, Ordering::Relaxed);
-        cx.report.warn(format!(
-            "the lock {} was lost ({why}): somebody else may make the same now, and the first result counts",
-            request.lock_handle.lock_name
-        ));
+        if !server.told.swap(true, Ordering::Relaxed) {
+            cx.report.warn(format!(
+                "the lock {} was lost ({why}): somebody else may make the same now, and the first result counts",
+                request.lock_handle.lock_name
+            ));
+        }
         return;
     }
 }

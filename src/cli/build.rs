@@ -151,6 +151,7 @@ impl BuildFlags {
         }
         Ok(Request {
             images,
+            synchronization: self.repos.synchronization(vars, repos.repo.as_ref())?,
             repo: repos.repo,
             final_repo: repos.final_repo,
             secondary_repos: repos.secondary,
@@ -266,6 +267,7 @@ mod tests {
     use clap::{Args as _, FromArgMatches as _};
 
     use super::*;
+    use crate::sync::Address;
 
     /// The flags of `werf build`, by werf's groups: LOG, PROJ, GIT, INC, ENVD, REPO, TLS, FREPO, SC, KCTX, PAR, HOST, INTRO
     /// and its own.
@@ -350,11 +352,17 @@ mod tests {
         assert_eq!((request.network, request.require_built), (Some(Network::None), true));
         assert_eq!(request.custom_tags, ["a", "b"]);
         assert!(request.report.is_some() && request.ssh_keys.len() == 1 && request.images == ["api"]);
+        assert_eq!(request.synchronization.address, Address::Local);
+        let server = "https://s.example/";
+        let asked = ask(&["--repo", "r.example/app", "-S", server]).unwrap().synchronization.address;
+        assert_eq!(asked, Address::Server(server.parse().unwrap()));
         assert_eq!(ask(&["--parallel-tasks-limit", "-1"]).unwrap().parallel, NonZeroUsize::MAX);
         for (bad, words) in [
             (["--repo", "r.example/app:1"], "has a tag"),
             (["--final-repo", "r.example/app"], "there is no --repo"),
-            (["--synchronization", "https://s.example"], "only :local"),
+            (["--synchronization", "https://s.example"], "there is no --repo"),
+            (["--synchronization", "kubernetes://ns:context"], "not possible yet"),
+            (["--synchronization", "locks.example"], "no place for locks"),
             (["--backend-network", "bridge"], "none of default"),
             (["--build-report-path", "x.json"], "--save-build-report"),
             (["--parallel-tasks-limit", "many"], "not a number"),

@@ -27,7 +27,7 @@ pub fn remove(cx: &Context, home: &Path) -> Result<usize, Failure> {
     for entry in list(&locks)? {
         let is_of_step = entry.file_name().is_some_and(|name| {
             let name = name.to_string_lossy();
-            name.starts_with("step-") || name.starts_with("unpack-")
+            ["step-", "unpack-", "turn-"].iter().any(|start| name.starts_with(start))
         });
         // Who waits for it meanwhile works beside the next one, which costs time and nothing else.
         if is_of_step && FileLock::attempt(&entry, Sharing::Exclusive)?.is_some() {
@@ -75,7 +75,7 @@ mod tests {
         for folder in ["records/ab", "builds/p/files", "locks"] {
             fs::create_dir_all(home.join(folder)).unwrap();
         }
-        let files = ["records/ab/.x.tmp", "builds/p/files/.y.tmp", "records/ab/kept.json", "locks/step-a"];
+        let files = ["records/ab/.x.tmp", "builds/p/files/.y.tmp", "records/ab/kept.json", "locks/turn-a"];
         for file in files.iter().chain(&["locks/step-b", "locks/content-index"]) {
             fs::write(home.join(file), "").unwrap();
         }

@@ -7,7 +7,9 @@ use clap::Args;
 use crate::base::{Failure, Kind, Reference};
 use crate::cli::project::refused::{Refused, switch as refused_switch, value as refused_value};
 use crate::cli::project::vars::{Vars, switch};
+use crate::ops::project::build::Synchronization;
 use crate::registry::{ClientOptions, Credentials, Mirror};
+use crate::sync::{Address, InvalidAddress};
 
 /// Flags of commands that use the repositories of a project.
 #[derive(Args, Debug, Clone)]
@@ -41,7 +43,10 @@ pub struct RepoFlags {
     /// Trust the certificates in this PEM file beside the system's; may be repeated
     #[arg(long, value_name = "FILE", help_heading = "Repository options", env = "LAP_CA_FILE")]
     ca_file: Vec<PathBuf>,
-    /// How builders agree on who does what: :local [env: WERF_SYNCHRONIZATION]
+    /// Where builders find out whose turn it is, so that no two make the same: :local, files in the store, or
+    /// http(s)://HOST:PORT of a lock server, for builders of one --repo on several machines (`lap synchronization`).
+    /// No other server is asked by itself, and results are the same without one [env: WERF_SYNCHRONIZATION]
+    /// [default: :local]
     #[arg(long, short = 'S', value_name = "ADDRESS", help_heading = "Repository options")]
     synchronization: Option<String>,
 }
@@ -63,13 +68,8 @@ impl RepoFlags {
     /// The repositories.
     ///
     /// # Errors
-    /// If one is not a repository, or the lock service is one that is not spoken to.
+    /// If one is not a repository.
     pub fn repos(&self, vars: &Vars) -> Result<Repos, Failure> {
-        let synchronization = vars.text("SYNCHRONIZATION", self.synchronization.clone());
-        if let Some(address) = synchronization.filter(|address| address != ":local") {
-            return Err(Failure::new(Kind::Usage, format!("use the lock service {address}"))
-                .because("builds are right without locks; only :local is accepted yet"));
-        }
         let one = |name: &str, given: &Option<String>| {
             vars.text(name, given.clone())
                 .filter(|text| text != ":local")
@@ -91,6 +91,23 @@ impl RepoFlags {
                 .because("there is no --repo"));
         }
         Ok(repos)
+    }
+
+    /// Where the builders of `repo` find out whose turn it is.
+    ///
+    /// # Errors
+    /// If that is no place for locks, or a server's while images are kept here alone.
+    pub fn synchronization(&self, vars: &Vars, repo: Option<&Reference>) -> Result<Synchronization, Failure> {
+        let given = vars.text("SYNCHRONIZATION", self.synchronization.clone());
+        let text = given.as_deref().unwrap_or(":local");
+        let fail = || Failure::new(Kind::Usage, format!("read --synchronization {text}"));
+        let address: Address = text.parse().map_err(|e: InvalidAddress| fail().because(e.to_string()))?;
+        if repo.is_none() && address != Address::Local {
+            return Err(fail()
+                .because("there is no --repo: what is kept in the store has no builders elsewhere")
+                .hint("leave it out, or give --repo"));
+        }
+        Ok(Synchronization { address, ca_files: self.ca_file.clone() })
     }
 
     /// How registries are spoken to.

@@ -27,20 +27,36 @@ pub async fn look(
     Ok(())
 }
 
+/// What stands under the unit's own name.
+///
+/// # Errors
+/// If the repository does not answer.
+pub async fn own(
+    cx: &Context,
+    doors: &Doors,
+    request: &Request,
+    unit: &Unit,
+) -> Result<Option<Standing>, Failure> {
+    let (digest, source) = match request.repo {
+        Some(_) => (behind(cx, doors, &unit.name).await?, Source::Repo),
+        None => {
+            let (store, name) = (doors.store().clone(), unit.name.clone());
+            let found = blocking(move || Ok(store.resolve(&name)?)).await?;
+            (found.map(|found| found.manifest_digest()), Source::Local)
+        }
+    };
+    Ok(digest.map(|digest| Standing { digest, source, seconds: 0.0 }))
+}
+
 async fn one(
     cx: &Context,
     doors: &Doors,
     request: &Request,
     unit: &Unit,
 ) -> Result<Option<Standing>, Failure> {
-    let standing = |digest, source| Some(Standing { digest, source, seconds: 0.0 });
-    if request.repo.is_none() {
-        let (store, name) = (doors.store().clone(), unit.name.clone());
-        let found = blocking(move || Ok(store.resolve(&name)?)).await?;
-        return Ok(found.and_then(|found| standing(found.manifest_digest(), Source::Local)));
-    }
-    if let Some(digest) = behind(cx, doors, &unit.name).await? {
-        return Ok(standing(digest, Source::Repo));
+    let standing = own(cx, doors, request, unit).await?;
+    if standing.is_some() || request.repo.is_none() {
+        return Ok(standing);
     }
     let near = request.cache_repos.iter().map(|repo| (repo, Source::Cache));
     for (repo, source) in near.chain(request.secondary_repos.iter().map(|repo| (repo, Source::Secondary))) {
@@ -60,7 +76,7 @@ async fn one(
             cx.report.warn(format!("{there} was not copied: {}", first(&failure)));
             continue;
         }
-        return Ok(standing(digest, source));
+        return Ok(Some(Standing { digest, source, seconds: 0.0 }));
     }
     Ok(None)
 }

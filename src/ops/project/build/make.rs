@@ -1,15 +1,16 @@
 //! Making what is missing, in order of needs.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::base::{Dag, Failure, NodeId};
+use crate::build::evaluate::NamedContext;
 use crate::build::output::{Form, Push};
 use crate::build::{self, CacheExport, CachePlace, Doors, Output};
 use crate::oci::compress::Compression;
 use crate::ops::project::Project;
 use crate::ops::project::build::identify::{self, Trees};
+use crate::ops::project::build::turns::{Turn, Turns};
 use crate::ops::project::build::{Plan, Request, Source, Standing, Unit, lock, look};
 use crate::project::{ImportKind, hash};
 use crate::report::Context;
@@ -25,55 +26,35 @@ pub async fn make(
     (project, request): (&Project, &Request),
     plan: &mut Plan,
 ) -> Result<(), Failure> {
-    let mut dag = Dag::new();
-    let mut nodes: BTreeMap<usize, NodeId> = BTreeMap::new();
+    let (mut dag, mut nodes, mut first) = (Dag::new(), BTreeMap::<usize, NodeId>::new(), BTreeMap::new());
     for (at, unit) in plan.units.iter().enumerate().filter(|(_, unit)| unit.found.is_none()) {
-        let needs = unit.needs.iter().filter_map(|need| nodes.get(need).copied()).collect();
-        nodes.insert(at, dag.add(at, needs));
+        // Of two images with one tag the second finds what the first made.
+        let same = *first.entry(&unit.tag).or_insert(at);
+        let before = unit.needs.iter().chain(Some(&same));
+        nodes.insert(at, dag.add(at, before.filter_map(|need| nodes.get(need).copied()).collect()));
     }
     if dag.is_empty() {
         return Ok(());
     }
-    let trees = Trees::default();
+    let turns = Turns::begin(cx, doors, (project, request)).await?;
+    let (trees, inner) = (Trees::default(), cx.child());
     let pins = lock::read(project)?.as_ref().map(lock::contexts).transpose()?.unwrap_or_default();
-    let made: Mutex<BTreeMap<usize, Standing>> = Mutex::default();
-    let (units, inner) = (&plan.units, cx.child());
-    let several = units.len() > 1;
+    let maker = Maker { doors, project, request, units: &plan.units, trees, pins, made: Mutex::default() };
     let work = |node: NodeId, _| {
-        let (at, inner, trees, made, pins) = (*dag.node(node), &inner, &trees, &made, &pins);
+        let (at, maker, turns, inner) = (*dag.node(node), &maker, &turns, &inner);
         async move {
-            let unit = &units[at];
-            let mut build = identify::prepare(project, request, (unit.image, &unit.platform), trees)?;
-            build.contexts.extend(pins.iter().cloned());
-            let mut digests = BTreeMap::new();
-            for need in imported(project, unit) {
-                let stands = {
-                    let made = made.lock().unwrap_or_else(PoisonError::into_inner);
-                    made.get(&need).or(units[need].found.as_ref()).cloned()
-                };
-                let Some(stands) = stands else { continue };
-                let name = &units[need].name;
-                let (manifest, _) = look::documents(inner, doors, (name, &stands.digest)).await?;
-                let both = (stands.digest.to_string(), manifest.config.digest.to_string());
-                digests.insert(units[need].tag.clone(), both);
-            }
-            let known = |unit: &Unit| digests.get(&unit.tag).cloned();
-            identify::import(project, (unit.image, &mut build), &unit.needs, units, Some(&known));
-            finish(&mut build, project, request, unit);
-            build.labels.extend(unit.needs.iter().map(|need| dependency_label(&units[*need])));
-            let cx = match several {
-                true => {
-                    Context { report: inner.report.within(&title(project, request, unit)), ..inner.clone() }
+            let unit = &maker.units[at];
+            let title = title(project, request, unit);
+            let stands = || look::own(inner, doors, request, unit);
+            let standing = match turns.take(inner, (&title, &unit.tag), stands).await? {
+                Turn::Over(standing) => standing,
+                Turn::Ours(held) => {
+                    let made = maker.make(inner, unit, &title).await;
+                    held.give_back(inner).await;
+                    made?
                 }
-                false => inner.clone(),
             };
-            let began = cx.clock.now();
-            // Each build ends what it began in the background; another one's goes on.
-            let own = doors.apart(doors.home().to_owned());
-            let built = build::run(&cx, &own, build).await?;
-            let seconds = cx.clock.now().saturating_sub(began).as_secs_f64();
-            let standing = Standing { digest: built.published(), source: Source::Made, seconds };
-            made.lock().unwrap_or_else(PoisonError::into_inner).insert(at, standing);
+            maker.made().insert(at, standing);
             Ok::<_, Failure>(())
         }
     };
@@ -81,10 +62,56 @@ pub async fn make(
     if cx.cancel.is_cancelled() {
         return Err(build::Error::Cancelled.into());
     }
-    for (at, standing) in made.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    for (at, standing) in maker.made.into_inner().unwrap_or_else(PoisonError::into_inner) {
         plan.units[at].found = Some(standing);
     }
     Ok(())
+}
+
+/// What making one unit needs.
+struct Maker<'a> {
+    doors: &'a Doors,
+    project: &'a Project,
+    request: &'a Request,
+    units: &'a [Unit],
+    trees: Trees,
+    pins: Vec<NamedContext>,
+    made: Mutex<BTreeMap<usize, Standing>>,
+}
+
+impl Maker<'_> {
+    fn made(&self) -> MutexGuard<'_, BTreeMap<usize, Standing>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn make(&self, cx: &Context, unit: &Unit, title: &str) -> Result<Standing, Failure> {
+        let Self { doors, project, request, units, .. } = *self;
+        let mut build = identify::prepare(project, request, (unit.image, &unit.platform), &self.trees)?;
+        build.contexts.extend(self.pins.iter().cloned());
+        let mut digests = BTreeMap::new();
+        for need in imported(project, unit) {
+            let stands = self.made().get(&need).or(units[need].found.as_ref()).cloned();
+            let Some(stands) = stands else { continue };
+            let name = &units[need].name;
+            let (manifest, _) = look::documents(cx, doors, (name, &stands.digest)).await?;
+            let both = (stands.digest.to_string(), manifest.config.digest.to_string());
+            digests.insert(units[need].tag.clone(), both);
+        }
+        let known = |unit: &Unit| digests.get(&unit.tag).cloned();
+        identify::import(project, (unit.image, &mut build), &unit.needs, units, Some(&known));
+        finish(&mut build, project, request, unit);
+        build.labels.extend(unit.needs.iter().map(|need| dependency_label(&units[*need])));
+        let cx = match units.len() {
+            1 => cx.clone(),
+            _ => Context { report: cx.report.within(title), ..cx.clone() },
+        };
+        let began = cx.clock.now();
+        // Each build ends what it began in the background; another one's goes on.
+        let own = doors.apart(doors.home().to_owned());
+        let built = build::run(&cx, &own, build).await?;
+        let seconds = cx.clock.now().saturating_sub(began).as_secs_f64();
+        Ok(Standing { digest: built.published(), source: Source::Made, seconds })
+    }
 }
 
 /// The units of which the digest or the id enters a build argument.

@@ -9,8 +9,10 @@
 //! ```
 //!
 //! A content tag is a hash of inputs (`crate::build::identify`), so it is known for every image before any is built, and
-//! the first manifest under it stays: whoever comes second adopts it. Locks are not needed for that.
+//! the first manifest under it stays: whoever comes second adopts it. Locks are not needed for that; with `turns` they keep
+//! two builders from making the same.
 
+mod client_id;
 mod identify;
 mod lock;
 pub(super) mod look;
@@ -18,6 +20,7 @@ mod make;
 pub(super) mod publish;
 mod report;
 mod select;
+mod turns;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -33,6 +36,7 @@ use crate::report::Context;
 pub use lock::{FILE as LOCK_FILE, update as update_lock};
 pub use report::{Record, Report};
 pub use select::{Selected, select};
+pub use turns::Synchronization;
 
 /// What to build and where to keep it.
 #[derive(Clone, Debug)]
@@ -67,6 +71,8 @@ pub struct Request {
     pub skip_spec: bool,
     /// The report's file.
     pub report: Option<PathBuf>,
+    /// Where builders find out who makes what.
+    pub synchronization: Synchronization,
 }
 
 /// An image for a platform.

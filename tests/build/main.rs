@@ -10,6 +10,7 @@
     reason = "a test may stop where it stands"
 )]
 
+mod builders;
 mod cache;
 mod cachemounts;
 mod checks;

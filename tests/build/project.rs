@@ -62,9 +62,9 @@ const FILES: [(&str, &str); 8] = [
 ];
 
 /// A project in a Git work tree.
-struct Shop<'l> {
-    lab: &'l Lab,
-    root: PathBuf,
+pub struct Shop<'l> {
+    pub lab: &'l Lab,
+    pub root: PathBuf,
 }
 
 fn git(folder: &Path, arguments: &[&str]) {
@@ -83,8 +83,13 @@ fn git(folder: &Path, arguments: &[&str]) {
 }
 
 impl<'l> Shop<'l> {
-    fn new(lab: &'l Lab, name: &str) -> Self {
-        let root = lab.busybox_context(name, &FILES);
+    pub fn new(lab: &'l Lab, name: &str) -> Self {
+        Self::of(lab, name, &FILES)
+    }
+
+    /// A project of these files and busybox.
+    pub fn of(lab: &'l Lab, name: &str, files: &[(&str, &str)]) -> Self {
+        let root = lab.busybox_context(name, files);
         lab.give(&root);
         let shop = Self { lab, root };
         git(&shop.root, &["init", "-q"]);
@@ -92,27 +97,31 @@ impl<'l> Shop<'l> {
         shop
     }
 
-    fn commit(&self) {
+    pub fn commit(&self) {
         git(&self.root, &["add", "-A"]);
         git(&self.root, &["commit", "-q", "-m", "c"]);
         let status = Command::new("chmod").args(["-R", "a+rX"]).arg(&self.root).status().unwrap();
         assert!(status.success());
     }
 
-    fn write(&self, name: &str, content: &str) {
+    pub fn write(&self, name: &str, content: &str) {
         fs::write(self.root.join(name), content).unwrap();
     }
 
-    fn run_in(&self, store: &str, arguments: &[&str]) -> Outcome {
+    /// The binary in the project with a store of its own, ready to run.
+    pub fn command(&self, store: &str, arguments: &[&str]) -> Command {
         let store = self.lab.path(store);
         if !store.exists() {
             fs::create_dir(&store).unwrap();
             self.lab.give(&store);
         }
         let mut command = self.lab.command(arguments);
-        let output =
-            command.current_dir(&self.root).env("LAP_HOME", store).env("TOKEN", "s3cret-value").output();
-        Outcome::of(output.unwrap())
+        command.current_dir(&self.root).env("LAP_HOME", store).env("TOKEN", "s3cret-value");
+        command
+    }
+
+    pub fn run_in(&self, store: &str, arguments: &[&str]) -> Outcome {
+        Outcome::of(self.command(store, arguments).output().unwrap())
     }
 
     fn run(&self, arguments: &[&str]) -> Outcome {
@@ -120,15 +129,19 @@ impl<'l> Shop<'l> {
     }
 
     /// Lines `image name how` of a build, by image.
-    fn built(&self, store: &str, more: &[&str]) -> std::collections::BTreeMap<String, (String, String)> {
+    pub fn built(&self, store: &str, more: &[&str]) -> std::collections::BTreeMap<String, (String, String)> {
         let arguments: Vec<&str> = ["build"].into_iter().chain(more.iter().copied()).collect();
-        let outcome = self.run_in(store, &arguments).success();
-        let line = |line: &str| {
-            let words: Vec<&str> = line.splitn(3, ' ').collect();
-            (words[0].to_owned(), (words[1].to_owned(), (*words.get(2).unwrap_or(&"")).to_owned()))
-        };
-        outcome.stdout.lines().map(line).collect()
+        lines(&self.run_in(store, &arguments).success())
     }
+}
+
+/// Lines `image name how` of a build that ended, by image.
+pub fn lines(outcome: &Outcome) -> std::collections::BTreeMap<String, (String, String)> {
+    let line = |line: &str| {
+        let words: Vec<&str> = line.splitn(3, ' ').collect();
+        (words[0].to_owned(), (words[1].to_owned(), (*words.get(2).unwrap_or(&"")).to_owned()))
+    };
+    outcome.stdout.lines().map(line).collect()
 }
 
 #[test]

@@ -85,7 +85,7 @@ impl Blobs {
 pub async fn run(door: &Door, request: &Request) -> Result<Vec<Copied>, Failure> {
     if !request.all_tags {
         let to = request.to.with_default_tag();
-        if request.no_clobber && door.client.resolve(&door.cx, &to).await.is_ok() {
+        if request.no_clobber && is_there(door, &to).await? {
             return Err(Failure::new(Kind::Conflict, format!("copy to {to}"))
                 .because("it is there already, and --no-clobber forbids to change it"));
         }
@@ -108,6 +108,15 @@ pub async fn run(door: &Door, request: &Request) -> Result<Vec<Copied>, Failure>
         copied.push(one(door, request, &named(&request.from)?, &named(&request.to)?).await?);
     }
     Ok(copied)
+}
+
+/// Whether a name stands for something. What keeps a registry from saying so is an error, not a no.
+async fn is_there(door: &Door, name: &Reference) -> Result<bool, Failure> {
+    match door.client.resolve(&door.cx, name).await {
+        Ok(_) => Ok(true),
+        Err(e) if e.is_not_found() => Ok(false),
+        Err(e) => Err(e.into()),
+    }
 }
 
 async fn one(door: &Door, request: &Request, from: &Reference, to: &Reference) -> Result<Copied, Failure> {
@@ -145,7 +154,7 @@ pub(super) fn put<'a>(
     Box::pin(async move {
         let by_digest = to.with_digest(found.digest.digest().clone());
         // What is there under its digest is complete.
-        let there = door.client.resolve(&door.cx, &by_digest).await.is_ok();
+        let there = is_there(door, &by_digest).await?;
         let mut blobs = Blobs::default();
         match &found.manifest {
             _ if there => {}

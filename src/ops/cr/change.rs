@@ -167,6 +167,11 @@ impl Work<'_> {
             written.annotations.clone_from(&child.annotations);
             manifests.push(written);
         }
+        if manifests.is_empty() {
+            return Err(
+                Failure::new(Kind::Input, format!("change {reference}")).because("its index names no image")
+            );
+        }
         if let Change::Mutate(mutation) = self.change {
             index.annotations.extend(mutation.annotations.iter().cloned());
         }

@@ -1,8 +1,8 @@
 //! Images that were changed on their way into a registry.
 
-use crate::base::{Failure, Kind, Reference};
+use crate::base::{Failure, Reference};
 use crate::build::transfer::StoredBlob;
-use crate::oci::{AnyManifest, Descriptor, ImageConfig, Manifest};
+use crate::oci::{Descriptor, ImageConfig, Manifest};
 use crate::ops::cr::copy::parts_of;
 use crate::ops::cr::{Door, Image};
 use crate::registry::{BlobRequest, BlobSource};
@@ -122,11 +122,6 @@ pub(super) async fn tag(door: &Door, written: &Descriptor, to: &Reference) -> Re
         return Ok(by_digest);
     }
     let found = door.find(&by_digest, None).await?;
-    if let AnyManifest::Index(index) = &found.manifest
-        && index.manifests.is_empty()
-    {
-        return Err(Failure::new(Kind::Input, format!("tag {to}")).because("the index would be empty"));
-    }
     door.client.push_manifest(&door.cx, to, found.manifest.media_type(), &found.bytes).await?;
     Ok(to.clone())
 }

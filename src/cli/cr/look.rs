@@ -110,9 +110,9 @@ impl Digest {
     }
 }
 
-/// Print the manifest of an image, or the list of images, as the registry has it.
+/// An image, or one of a list.
 #[derive(Args, Debug)]
-pub struct Manifest {
+pub struct OneImage {
     /// The image
     #[arg(value_name = "IMAGE", value_parser = reference)]
     image: Reference,
@@ -122,11 +122,18 @@ pub struct Manifest {
     registry: RegistryFlags,
 }
 
+/// Print the manifest of an image, or the list of images, as the registry has it.
+#[derive(Args, Debug)]
+pub struct Manifest {
+    #[command(flatten)]
+    one: OneImage,
+}
+
 impl Manifest {
     pub(super) fn run(self, global: &Global) -> Result {
-        let (session, door) = begin(global, &self.registry, "Asking")?;
-        let bytes = session.block_on(look::manifest(&door, &self.image, self.platform.platform.as_ref()))?;
-        output::bytes(&bytes)?;
+        let OneImage { image, platform, registry } = self.one;
+        let (session, door) = begin(global, &registry, "Asking")?;
+        output::bytes(&session.block_on(look::manifest(&door, &image, platform.platform.as_ref()))?)?;
         done(session)
     }
 }
@@ -135,20 +142,15 @@ impl Manifest {
 /// another is given.
 #[derive(Args, Debug)]
 pub struct Config {
-    /// The image
-    #[arg(value_name = "IMAGE", value_parser = reference)]
-    image: Reference,
     #[command(flatten)]
-    platform: PlatformFlag,
-    #[command(flatten)]
-    registry: RegistryFlags,
+    one: OneImage,
 }
 
 impl Config {
     pub(super) fn run(self, global: &Global) -> Result {
-        let (session, door) = begin(global, &self.registry, "Asking")?;
-        let bytes = session.block_on(look::config(&door, &self.image, self.platform.platform.as_ref()))?;
-        output::bytes(&bytes)?;
+        let OneImage { image, platform, registry } = self.one;
+        let (session, door) = begin(global, &registry, "Asking")?;
+        output::bytes(&session.block_on(look::config(&door, &image, platform.platform.as_ref()))?)?;
         done(session)
     }
 }

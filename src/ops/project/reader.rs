@@ -207,10 +207,9 @@ impl Reader {
             self.walk_files("", &glob, &mut paths)?;
         }
         if self.way != Way::Development {
-            self.walk_disk("", &glob, (what, &mut paths))?;
-        } else {
-            self.walk_allowed("", &glob, (what, &mut paths))?;
+            self.walk_disk("", &glob, &mut paths)?;
         }
+        self.walk_allowed("", &glob, (what, &mut paths))?;
         let mut found = Vec::new();
         for path in paths {
             if self.is_folder(&path)? {
@@ -245,13 +244,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Files of the disk that the commit lacks: those that are allowed, and those that would have to be committed.
-    fn walk_disk(
-        &self,
-        path: &str,
-        glob: &Glob,
-        (what, paths): (&What, &mut BTreeSet<String>),
-    ) -> Result<(), Refusal> {
+    /// Files of the disk that would have to be committed.
+    fn walk_disk(&self, path: &str, glob: &Glob, paths: &mut BTreeSet<String>) -> Result<(), Refusal> {
         let in_repository = self.in_repository(path);
         if !self.worktree().disk(in_repository.as_bytes()).is_dir() {
             return Ok(());
@@ -261,13 +255,13 @@ impl Reader {
             let below = join(path, &name);
             if found.kind == Some(EntryKind::Folder) {
                 if glob.may_match_below(&below) {
-                    self.walk_disk(&below, glob, (what, paths))?;
+                    self.walk_disk(&below, glob, paths)?;
                 }
             } else if found.kind.is_some() && glob.matches(&below) {
                 paths.insert(below);
             }
         }
-        self.walk_allowed(path, glob, (what, paths))
+        Ok(())
     }
 
     /// Files of the disk that are allowed although they may be ignored.
@@ -302,7 +296,7 @@ fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") }
 }
 
-/// A path without `.`, `..` and empty parts, relative if it was.
+/// A path below a root without `.`, `..` and empty parts; only `..` at its beginning stays, which leads out.
 pub(super) fn clean(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
@@ -314,8 +308,7 @@ pub(super) fn clean(path: &str) -> String {
             part => parts.push(part),
         }
     }
-    let root = if path.starts_with('/') && !parts.is_empty() && parts[0] != ".." { "/" } else { "" };
-    format!("{root}{}", parts.join("/")).trim_start_matches('/').to_owned()
+    parts.join("/")
 }
 
 /// What a template of `werf.yaml` may read.

@@ -142,20 +142,16 @@ impl Locks {
 
 /// A random UUID, version 4 (RFC 9562, section 5.4).
 fn uuid() -> String {
-    let token = host::random::token();
-    let digits = crate::base::Digest::sha256(token.as_bytes()).hex().as_bytes()[..32].to_vec();
-    let mut text = String::with_capacity(36);
-    for (at, digit) in digits.into_iter().map(char::from).enumerate() {
-        if [8, 12, 16, 20].contains(&at) {
-            text.push('-');
-        }
-        text.push(match at {
-            12 => '4',
-            16 => ['8', '9', 'a', 'b'][digit.to_digit(16).unwrap_or(0) as usize % 4],
-            _ => digit,
-        });
-    }
-    text
+    let digits = host::random::token();
+    let (kind, variant) = ('4', ["8", "9", "a", "b"][usize::from(digits.as_bytes()[16]) % 4]);
+    format!(
+        "{}-{}-{kind}{}-{variant}{}-{}",
+        &digits[..8],
+        &digits[8..12],
+        &digits[13..16],
+        &digits[17..20],
+        &digits[20..]
+    )
 }
 
 /// What cannot be answered.

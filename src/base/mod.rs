@@ -8,6 +8,7 @@ mod dag;
 mod digest;
 mod failure;
 mod hash;
+mod hostname;
 mod platform;
 mod reference;
 mod span;
@@ -20,6 +21,7 @@ pub use digest::{
 };
 pub use failure::{Failure, Kind, Label};
 pub use hash::{ContentHash, Hashed, KeyHasher, StepKey};
+pub use hostname::is_loopback;
 pub use platform::{InvalidPlatform, Platform};
 pub use reference::{InvalidReference, Reference};
 pub use span::{SourceFile, Span};

@@ -1,8 +1,8 @@
 //! The text of `/etc/resolv.conf` and `/etc/hosts` in a step.
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
 
+use crate::base::is_loopback;
 use crate::host;
 use crate::sandbox::{HostAddress, Network, RunSpec};
 
@@ -32,7 +32,9 @@ fn for_step(text: &str, network: Network) -> String {
     let mut any = false;
     for line in text.lines() {
         let server = servers(line).next();
-        if network == Network::None && server.is_some_and(is_loopback) {
+        if network == Network::None
+            && server.is_some_and(|server| is_loopback(server.split('%').next().unwrap_or(server)))
+        {
             continue;
         }
         any |= server.is_some();
@@ -44,11 +46,6 @@ fn for_step(text: &str, network: Network) -> String {
         }
     }
     kept
-}
-
-fn is_loopback(server: &str) -> bool {
-    let address = server.split('%').next().unwrap_or(server);
-    address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// The step's `/etc/hosts`.

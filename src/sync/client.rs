@@ -12,6 +12,7 @@ use url::Url;
 use super::error::Words;
 use super::record::{Handle, No, POLL, RENEW};
 use super::wire::{AcquireAnswer, AcquireOptions, AcquireRequest, Answer, HandleRequest, NewClientAnswer};
+use crate::base::is_loopback;
 use crate::host::random;
 use crate::report::{Context, Outcome, TaskKind};
 use crate::sync::Error;
@@ -86,9 +87,8 @@ impl LockServer {
             .user_agent(concat!("lapstrake/", env!("CARGO_PKG_VERSION")))
             .timeout(options.timeout)
             .tls_certs_only(options.roots.clone());
-        let is_loopback =
-            address.host_str().is_some_and(|host| ["127.0.0.1", "localhost", "[::1]"].contains(&host));
-        let builder = if is_loopback { builder.no_proxy() } else { builder };
+        let is_near = address.host_str().is_some_and(is_loopback);
+        let builder = if is_near { builder.no_proxy() } else { builder };
         let http = builder
             .build()
             .map_err(|e| Error::Unavailable { address: address.to_string(), source: Box::new(e) })?;

@@ -14,6 +14,7 @@ use super::exchange::{Call, authority};
 use super::flow::{Meter, Reply, Stalled, watched};
 use super::peer::{Held, Peer, TokenKey};
 use super::trouble::{Tries, Trouble, broken, refused};
+use crate::base;
 use crate::registry::wire::{self, Challenge, Scheme, Scopes, Token};
 use crate::registry::{Cause, Credential, Error, Story};
 use crate::report::Context;
@@ -163,8 +164,8 @@ impl Client {
     fn token_server(&self, peer: &Peer, realm: &str) -> Result<(Url, Scheme), String> {
         let url = Url::parse(realm).map_err(|_| format!("its token server {realm:?} is no address"))?;
         let host = authority(&url);
-        let inside = wire::is_loopback(&host) || is_link_local(&url);
-        if inside && !wire::is_loopback(peer.name()) {
+        let inside = base::is_loopback(&host) || is_link_local(&url);
+        if inside && !base::is_loopback(peer.name()) {
             return Err(format!("its token server {host} is an address that only this machine can reach"));
         }
         let insecure = self.inner.options.is_insecure(&host);

@@ -8,8 +8,9 @@ use reqwest::redirect::Policy;
 use rustls::pki_types::CertificateDer;
 use url::Url;
 
+use crate::base::is_loopback;
 use crate::host::{env, fs};
-use crate::registry::wire::{Scheme, is_loopback};
+use crate::registry::wire::Scheme;
 use crate::registry::{Cause, ClientOptions, Error};
 
 /// Largest PEM file we read.

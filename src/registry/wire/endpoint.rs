@@ -1,8 +1,8 @@
 //! From a registry's name to the address of its API.
 
-use std::net::IpAddr;
-
 use url::Url;
+
+use crate::base::is_loopback;
 
 /// How to speak to a registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,16 +53,6 @@ impl Endpoint {
             (false, false) => &[Scheme::Https],
         }
     }
-}
-
-/// Whether `host[:port]` is this machine by name: `localhost`, its subdomains, 127.0.0.0/8 and ::1.
-pub fn is_loopback(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    let address = name.parse::<IpAddr>().is_ok_and(|a| a.is_loopback());
-    address || name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost")
 }
 
 /// Whether a TLS server complains that it was spoken to in plain text: Go's and nginx' words.

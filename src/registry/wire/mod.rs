@@ -11,7 +11,7 @@ mod scope;
 mod token;
 
 pub use challenge::{Challenge, challenges};
-pub use endpoint::{Endpoint, Scheme, is_loopback, is_plain_client_complaint};
+pub use endpoint::{Endpoint, Scheme, is_plain_client_complaint};
 pub use link::next_page;
 pub use location::{is_cross_origin, resolve, with_query};
 pub use problem::answer;

@@ -2,20 +2,18 @@
 //! single files of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::io::{self, BufWriter, Read, Write};
 
 use serde::Serialize;
 
-use crate::base::{Failure, Kind, Platform, Reference};
+use crate::base::{self, Failure, Kind, Place, Platform, Reference, Standing};
 use crate::oci::compress::{Decompress, at_most, decompress, limit_hint};
 use crate::oci::layer::{self, Entry, Limits, Reader, Sight, TopDown, Writer};
 use crate::oci::{Descriptor, media};
 use crate::ops::cr::look::unwrapped;
 use crate::ops::cr::{Door, Image, blocking};
 use crate::registry::{BlobSource as _, RemoteBlob};
-
-/// Symbolic links that are followed for one file, as Linux does.
-const LINKS: usize = 40;
 
 /// A layer's archive while it is received.
 type Archive = Reader<layer_stream::Tar>;
@@ -209,38 +207,20 @@ fn listing(layers: &Layers) -> Result<Listing, Failure> {
 
 /// The path behind `place`, all symbolic links on the way and at its end followed within the image.
 fn find(listing: &Listing, place: &[u8]) -> Option<Vec<u8>> {
-    let mut todo: Vec<Vec<u8>> = place.split(|b| *b == b'/').rev().map(<[u8]>::to_vec).collect();
-    let mut path: Vec<Vec<u8>> = Vec::new();
-    let mut links = 0;
-    while let Some(part) = todo.pop() {
-        match part.as_slice() {
-            b"" | b"." => continue,
-            b".." => {
-                path.pop();
-                continue;
-            }
-            _ => path.push(part),
-        }
-        let whole = path.join(&b'/');
-        match listing.get(&whole).map(|listed| &listed.entry.kind) {
-            Some(layer::Kind::Symlink(target)) => {
-                links += 1;
-                if links > LINKS {
-                    return None;
-                }
-                path.pop();
-                if target.starts_with(b"/") {
-                    path.clear();
-                }
-                todo.extend(target.split(|b| *b == b'/').rev().map(<[u8]>::to_vec));
-            }
+    let look = |path: &[u8]| {
+        Ok::<_, Infallible>(match listing.get(path).map(|listed| &listed.entry.kind) {
+            Some(layer::Kind::Symlink(target)) => Standing::Link(target.clone()),
+            Some(layer::Kind::Directory) => Standing::Directory,
+            Some(_) => Standing::File,
             // Parents need no entry of their own.
-            Some(_) => {}
-            None if todo.is_empty() && !has_below(listing, &whole) => return None,
-            None => {}
-        }
+            None if has_below(listing, path) => Standing::Directory,
+            None => Standing::Nothing,
+        })
+    };
+    match base::follow(place, look) {
+        Ok(Place::At(path)) => Some(path),
+        Ok(Place::Nowhere | Place::Circle) => None,
     }
-    Some(path.join(&b'/'))
 }
 
 fn has_below(listing: &Listing, path: &[u8]) -> bool {
@@ -412,6 +392,7 @@ mod tests {
             ("usr/lib/os", layer::Kind::File),
             ("etc/os", link("../usr/lib/os")),
             ("lib", link("usr/lib")),
+            ("below-file", link("usr/lib/os/x")),
             ("abs", link("/lib/os")),
             ("out", link("../../../etc/os")),
             ("a", link("b")),
@@ -423,7 +404,7 @@ mod tests {
         }
         assert_eq!(found("/usr").as_deref(), Some("usr"));
         assert_eq!(found("/").as_deref(), Some(""));
-        assert_eq!((found("a"), found("usr/li"), found("none")), (None, None, None));
+        assert_eq!([found("a"), found("usr/li"), found("none"), found("below-file")], [const { None }; 4]);
         assert_eq!(file(&listing, "usr"), Err(Some("it is a directory")));
     }
 }

@@ -132,8 +132,8 @@ impl Source<'_> {
     }
 }
 
-/// A path with one more component.
-pub(super) fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
+/// A path with one more component; the root is the empty path.
+pub fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
     if path.is_empty() { name.to_vec() } else { [path, name].join(&b'/') }
 }
 

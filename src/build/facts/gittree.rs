@@ -4,24 +4,22 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::fmt;
-use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::base::{ContentHash, KeyHasher, SourceFile};
+use crate::base::{self, ContentHash, KeyHasher, Place, SourceFile, Standing};
 use crate::build::Error;
 use crate::build::facts::context::shows;
-use crate::build::facts::selection::{Narrowing, has_wildcard};
+use crate::build::facts::selection::{self, Narrowing};
 use crate::build::step::Read;
 use crate::dockerfile::{glob, ignore};
 use crate::git::{EntryKind, Files, State, lfs_pointer};
 use crate::host::fs;
 use crate::report::Context;
 use crate::snapshot;
-use crate::snapshot::tree::Verdict;
-
-/// As many links as the kernel follows.
-const MOST_LINKS: usize = 40;
+use crate::snapshot::copy::{self, Pattern, Selected, Tree};
+use crate::snapshot::tree::{Verdict, join};
 
 /// What a [`GitTree`] is made of.
 #[derive(Debug)]
@@ -201,41 +199,28 @@ impl GitTree {
         read.ok_or_else(|| Error::Bug(format!("{:?} is gone", String::from_utf8_lossy(path))))
     }
 
-    /// Where a path leads, links followed inside the context as if it were the root; `None` if nowhere.
+    /// Where a path leads, links followed inside the context as if it were the root; `None` if nowhere. Adds the links
+    /// that it leads through to `passed`.
     fn resolve(&self, path: &[u8], passed: &mut Vec<Vec<u8>>) -> Result<Option<Vec<u8>>, Error> {
-        let mut left: Vec<Vec<u8>> = path.split(|b| *b == b'/').rev().map(<[u8]>::to_vec).collect();
-        let mut here: Vec<Vec<u8>> = Vec::new();
-        let mut links = 0;
-        while let Some(part) = left.pop() {
-            match part.as_slice() {
-                b"" | b"." => continue,
-                b".." => {
-                    here.pop();
-                    continue;
+        let place = base::follow(path, |place| {
+            Ok::<_, Error>(match self.look(place)? {
+                None => Standing::Nothing,
+                Some(node) if node.kind.is_folder() => Standing::Directory,
+                Some(node) if node.kind == EntryKind::Link => {
+                    passed.push(place.to_vec());
+                    Standing::Link(self.read_file(place)?)
                 }
-                _ => here.push(part),
-            }
-            let place = here.join(&b'/');
-            let Some(node) = self.look(&place)? else { return Ok(None) };
-            if node.kind == EntryKind::Link {
-                links += 1;
-                if links > MOST_LINKS {
-                    let shown = String::from_utf8_lossy(path).into_owned();
-                    return Err(Error::input(format!("links from {shown:?} lead in a circle")));
-                }
-                let target = self.read_file(&place)?;
-                passed.push(place);
-                here.pop();
-                if target.starts_with(b"/") {
-                    here.clear();
-                }
-                left.extend(target.split(|b| *b == b'/').rev().map(<[u8]>::to_vec));
-            } else if !node.kind.is_folder() && left.iter().any(|part| !matches!(part.as_slice(), b"" | b"."))
-            {
-                return Ok(None);
+                Some(_) => Standing::File,
+            })
+        })?;
+        match place {
+            Place::At(place) => Ok(Some(place)),
+            Place::Nowhere => Ok(None),
+            Place::Circle => {
+                let shown = String::from_utf8_lossy(path);
+                Err(Error::input(format!("links from {shown:?} lead in a circle")))
             }
         }
-        Ok(Some(here.join(&b'/')))
     }
 
     /// The content of what a step reads: names, kinds, modes and object ids.
@@ -279,22 +264,26 @@ impl GitTree {
         ignore: &ignore::Matcher,
         work: &mut dyn FnMut(&View<'_>, &Chosen) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let narrowing = read.is_narrowed().then(|| Narrowing::new(read));
         let plain = View { tree: self, ignore, narrowing: None };
-        if let Some(include) = &read.include {
-            for path in read.paths.iter().filter(|path| !has_wildcard(path) && !has_wildcard(include)) {
-                plain.one(format!("{}/{include}", path.trim_end_matches('/')).as_bytes())?;
-            }
-        }
+        let select = |pattern: Pattern<'_>| copy::select_in(&plain, &[pattern], &glob::matches);
+        selection::require_included(read, select)?;
+        let narrowing = read.is_narrowed().then(|| Narrowing::new(read));
         for path in &read.paths {
-            for chosen in plain.select(path.as_bytes(), read.wildcards)? {
-                match &narrowing {
-                    None => work(&plain, &chosen)?,
-                    Some(narrowing) => {
-                        let view = View { tree: self, ignore, narrowing: Some((narrowing, &chosen.path)) };
-                        work(&view, &chosen)?;
-                    }
+            let found = match select(Pattern { text: path.as_bytes(), wildcard: read.wildcards }) {
+                // It is there, but not committed: that is said in its own words.
+                Err(Error::Snapshot(snapshot::Error::NoSource { hidden: false, .. }))
+                    if !locked(&self.0.differences).is_empty() =>
+                {
+                    continue;
                 }
+                found => found?,
+            };
+            for Selected { path, name, .. } in found {
+                let path = path.into_os_string().into_vec();
+                let Some(node) = self.look(&path)? else { continue };
+                let narrowing = narrowing.as_ref().map(|narrowing| (narrowing, &path[..]));
+                let view = View { narrowing, ..plain };
+                work(&view, &Chosen { path: path.clone(), name, node })?;
             }
         }
         Ok(())
@@ -407,6 +396,7 @@ impl GitTree {
 }
 
 /// The tree as a read shows it.
+#[derive(Clone, Copy)]
 struct View<'a> {
     tree: &'a GitTree,
     ignore: &'a ignore::Matcher,
@@ -414,23 +404,6 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    fn verdict(&self, path: &[u8], is_folder: bool) -> Verdict {
-        let shown = match self.ignore.is_empty() {
-            true => Verdict::Keep,
-            false => shows(self.ignore, path, is_folder),
-        };
-        let shown = match shown {
-            Verdict::Keep => Verdict::Keep,
-            other if !self.tree.is_added(path) => other,
-            _ if is_folder => Verdict::Descend,
-            _ => Verdict::Keep,
-        };
-        match self.narrowing {
-            None => shown,
-            Some((narrowing, root)) => narrowing.verdict(shown, (root, path), is_folder),
-        }
-    }
-
     /// What a folder shows.
     fn shown(&self, path: &[u8]) -> Result<Vec<(Vec<u8>, Node)>, Error> {
         let all = self.tree.list(path)?;
@@ -447,118 +420,6 @@ impl View<'_> {
             }
         }
         Ok(shown)
-    }
-
-    fn shows_below(&self, path: &[u8]) -> Result<bool, Error> {
-        for (name, node) in self.tree.list(path)? {
-            let below = join(path, &name);
-            match self.verdict(&below, node.kind.is_folder()) {
-                Verdict::Keep => return Ok(true),
-                Verdict::Descend | Verdict::Pass if node.kind.is_folder() && self.shows_below(&below)? => {
-                    return Ok(true);
-                }
-                _ => {}
-            }
-        }
-        Ok(false)
-    }
-
-    /// Whether a path is shown, through all folders around it.
-    fn shows(&self, path: &[u8], is_folder: bool) -> Result<bool, Error> {
-        if path.is_empty() {
-            return Ok(true);
-        }
-        for (at, _) in path.iter().enumerate().filter(|(_, b)| **b == b'/') {
-            if self.verdict(&path[..at], true) == Verdict::Drop {
-                return Ok(false);
-            }
-        }
-        match self.verdict(path, is_folder) {
-            Verdict::Keep => Ok(true),
-            Verdict::Drop => Ok(false),
-            Verdict::Descend | Verdict::Pass => self.shows_below(path),
-        }
-    }
-
-    fn one(&self, path: &[u8]) -> Result<Chosen, Error> {
-        let components = clean(path);
-        let written = components.join(&b'/');
-        let missing = |hidden| {
-            let path = String::from_utf8_lossy(path).into_owned();
-            Error::Snapshot(snapshot::Error::NoSource { path, hidden })
-        };
-        let mut links = Vec::new();
-        let Some(place) = self.tree.resolve(&written, &mut links)? else {
-            // Not committed, but there: that is said in its own words.
-            if let Some((name, parent)) = components.split_last() {
-                let parent = parent.join(&b'/');
-                let known = self.tree.list(&parent)?;
-                for (found, is_folder) in self.tree.untracked(&parent, &known)? {
-                    if found == *name {
-                        self.tree.note_untracked(self, &written, is_folder)?;
-                    }
-                }
-            }
-            return match locked(&self.tree.0.differences).is_empty() {
-                true => Err(missing(false)),
-                false => Ok(Chosen { path: written, name: Vec::new(), node: FOLDER }),
-            };
-        };
-        for link in &links {
-            self.tree.compare(link)?;
-        }
-        let node = self.tree.look(&place)?.ok_or_else(|| missing(false))?;
-        let shown = (written == place || self.shows(&written, false)?)
-            && self.shows(&place, node.kind.is_folder())?;
-        if !shown {
-            return Err(missing(true));
-        }
-        let name = components.last().cloned().unwrap_or_default();
-        Ok(Chosen { path: place, name, node })
-    }
-
-    /// Finds what a pattern leads to, in order of paths.
-    fn select(&self, text: &[u8], wildcards: bool) -> Result<Vec<Chosen>, Error> {
-        let components = clean(text);
-        let is_wild = |c: &Vec<u8>| c.iter().any(|b| matches!(b, b'*' | b'?' | b'[' | b'\\'));
-        let Some(plain) = components.iter().position(is_wild).filter(|_| wildcards) else {
-            return Ok(vec![self.one(text)?]);
-        };
-        let Some(start) = self.tree.resolve(&components[..plain].join(&b'/'), &mut Vec::new())? else {
-            return Ok(Vec::new());
-        };
-        let mut found = BTreeSet::new();
-        self.descend(&start, &components[plain..], &mut found)?;
-        let mut chosen = Vec::new();
-        for path in found {
-            match self.one(&path) {
-                Err(Error::Snapshot(snapshot::Error::NoSource { hidden: true, .. })) => {}
-                other => chosen.push(other?),
-            }
-        }
-        Ok(chosen)
-    }
-
-    fn descend(&self, path: &[u8], patterns: &[Vec<u8>], found: &mut BTreeSet<Vec<u8>>) -> Result<(), Error> {
-        let Some((first, rest)) = patterns.split_first() else {
-            found.insert(path.to_vec());
-            return Ok(());
-        };
-        if self.tree.look(path)?.is_none_or(|node| !node.kind.is_folder()) {
-            return Ok(());
-        }
-        for (name, node) in self.shown(path)? {
-            let fits = rest.is_empty() || node.kind.is_folder();
-            if fits && glob::matches(first, &name) {
-                self.descend(&join(path, &name), rest, found)?;
-            }
-        }
-        for (name, is_folder) in self.tree.untracked(path, &self.tree.list(path)?)? {
-            if rest.is_empty() && glob::matches(first, &name) {
-                self.tree.note_untracked(self, &join(path, &name), is_folder)?;
-            }
-        }
-        Ok(())
     }
 
     fn hash(&self, path: &[u8], node: &Node) -> Result<ContentHash, Error> {
@@ -609,23 +470,81 @@ impl View<'_> {
     }
 }
 
-fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
-    if path.is_empty() { name.to_vec() } else { [path, name].join(&b'/') }
-}
+impl Tree for View<'_> {
+    type Error = Error;
 
-/// The components of a path below its root: nothing leads above it.
-fn clean(path: &[u8]) -> Vec<Vec<u8>> {
-    let mut cleaned: Vec<Vec<u8>> = Vec::new();
-    for component in path.split(|b| *b == b'/') {
-        match component {
-            b"" | b"." => {}
-            b".." => {
-                cleaned.pop();
-            }
-            other => cleaned.push(other.to_vec()),
+    fn resolve(&self, path: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let mut links = Vec::new();
+        let place = self.tree.resolve(path, &mut links)?;
+        for link in &links {
+            self.tree.compare(link)?;
+        }
+        if place.is_none() {
+            let (parent, name) = match path.iter().rposition(|b| *b == b'/') {
+                Some(at) => (&path[..at], &path[at + 1..]),
+                None => (&[][..], path),
+            };
+            self.searched(parent, &|found| found == name)?;
+        }
+        Ok(place)
+    }
+
+    fn look(&self, path: &[u8]) -> Result<Option<bool>, Error> {
+        Ok(self.tree.look(path)?.map(|node| node.kind.is_folder()))
+    }
+
+    fn hides(&self) -> bool {
+        true
+    }
+
+    fn verdict(&self, path: &[u8], is_folder: bool) -> Verdict {
+        let shown = match self.ignore.is_empty() {
+            true => Verdict::Keep,
+            false => shows(self.ignore, path, is_folder),
+        };
+        let shown = match shown {
+            Verdict::Keep => Verdict::Keep,
+            other if !self.tree.is_added(path) => other,
+            _ if is_folder => Verdict::Descend,
+            _ => Verdict::Keep,
+        };
+        match self.narrowing {
+            None => shown,
+            Some((narrowing, root)) => narrowing.verdict(shown, (root, path), is_folder),
         }
     }
-    cleaned
+
+    fn shows_below(&self, path: &[u8]) -> Result<bool, Error> {
+        for (name, node) in self.tree.list(path)? {
+            let below = join(path, &name);
+            match self.verdict(&below, node.kind.is_folder()) {
+                Verdict::Keep => return Ok(true),
+                Verdict::Descend | Verdict::Pass if node.kind.is_folder() && self.shows_below(&below)? => {
+                    return Ok(true);
+                }
+                _ => {}
+            }
+        }
+        Ok(false)
+    }
+
+    fn list(&self, path: &[u8]) -> Result<Option<Vec<(Vec<u8>, bool)>>, Error> {
+        if self.tree.look(path)?.is_none_or(|node| !node.kind.is_folder()) {
+            return Ok(None);
+        }
+        let shown = self.shown(path)?.into_iter();
+        Ok(Some(shown.map(|(name, node)| (name, node.kind.is_folder())).collect()))
+    }
+
+    /// What the disk has there and the commit has not is told to people.
+    fn searched(&self, path: &[u8], fits: &dyn Fn(&[u8]) -> bool) -> Result<(), Error> {
+        for (name, is_folder) in self.tree.untracked(path, &self.tree.list(path)?)? {
+            if fits(&name) {
+                self.tree.note_untracked(self, &join(path, &name), is_folder)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

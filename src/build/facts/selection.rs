@@ -28,7 +28,7 @@ pub fn each<E: From<snapshot::Error>>(
     if !read.is_narrowed() {
         return work(*source, &selected);
     }
-    require_included(source, read)?;
+    require_included(read, |pattern| copy::select(source, &[pattern], &|_, _| false))?;
     let narrowing = Narrowing::new(read);
     for one in &selected {
         let root = one.path.as_os_str().as_bytes();
@@ -41,29 +41,28 @@ pub fn each<E: From<snapshot::Error>>(
     Ok(())
 }
 
-/// A path written without wildcards has to be there, also behind `/./`.
-fn require_included(source: &Source<'_>, read: &Read) -> Result<(), snapshot::Error> {
+/// A path written without wildcards has to be there, also behind `/./`; `select` looks for one.
+pub(super) fn require_included<E: From<snapshot::Error>>(
+    read: &Read,
+    select: impl Fn(Pattern<'_>) -> Result<Vec<Selected>, E>,
+) -> Result<(), E> {
     let Some(include) = &read.include else { return Ok(()) };
-    for path in &read.paths {
-        if has_wildcard(path) || has_wildcard(include) {
-            continue;
-        }
+    let at = |path: &[u8]| select(Pattern { text: path, wildcard: false });
+    for path in read.paths.iter().filter(|path| !has_wildcard(path) && !has_wildcard(include)) {
         let whole = format!("{}/{include}", path.trim_end_matches('/'));
-        let at =
-            |path: &[u8]| copy::select(source, &[Pattern { text: path, wildcard: false }], &|_, _| false);
         at(whole.as_bytes())?;
         // The folders that are kept are found by walking: a link among them is none. Those before the pivot may be links.
         let Some((folder, _)) = include.rsplit_once('/') else { continue };
         let Some(root) = at(path.as_bytes())?.pop() else { continue };
         let folder = root.path.join(folder);
         if at(folder.as_os_str().as_bytes())?.iter().any(|found| found.path != folder) {
-            return Err(snapshot::Error::NoSource { path: whole, hidden: false });
+            return Err(snapshot::Error::NoSource { path: whole, hidden: false }.into());
         }
     }
     Ok(())
 }
 
-pub(super) fn has_wildcard(text: &str) -> bool {
+fn has_wildcard(text: &str) -> bool {
     let mut letters = text.chars();
     while let Some(letter) = letters.next() {
         match letter {

@@ -1,13 +1,13 @@
 //! What the sources of COPY and ADD lead to.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt as _;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use crate::snapshot::folder::os;
+use crate::snapshot::folder::Folder;
 use crate::snapshot::rooted::Rooted;
 use crate::snapshot::tree::{Source, Verdict, join};
 use crate::snapshot::{Error, Result};
@@ -35,23 +35,77 @@ pub struct Selected {
     pub directory: bool,
 }
 
-/// Finds what the patterns lead to, in order; the matches of one wildcard sorted. A wildcard that matches nothing gives
-/// nothing. Links are followed inside the source, those of directories on the way and the last one.
+/// A tree in which sources are looked for. Paths are bytes, cleaned, and relative to its root, which is the empty one.
+pub trait Tree {
+    /// What keeps it from being read.
+    type Error: From<Error>;
+
+    /// Where a path leads, its links followed inside the tree; `None` if nowhere.
+    ///
+    /// # Errors
+    /// If the tree cannot be read.
+    fn resolve(&self, path: &[u8]) -> Result<Option<Vec<u8>>, Self::Error>;
+
+    /// Whether what stands at a path without links is a directory; `None` if nothing stands there.
+    ///
+    /// # Errors
+    /// If the tree cannot be read.
+    fn look(&self, path: &[u8]) -> Result<Option<bool>, Self::Error>;
+
+    /// Whether anything may be hidden.
+    fn hides(&self) -> bool;
+
+    /// What is said of a path, the directories around it left out.
+    fn verdict(&self, path: &[u8], directory: bool) -> Verdict;
+
+    /// Whether anything in a directory is shown.
+    ///
+    /// # Errors
+    /// If the tree cannot be read.
+    fn shows_below(&self, path: &[u8]) -> Result<bool, Self::Error>;
+
+    /// The names that a directory shows, sorted, each with whether it is a directory; `None` if the path is none.
+    ///
+    /// # Errors
+    /// If the tree cannot be read.
+    fn list(&self, path: &[u8]) -> Result<Option<Vec<(Vec<u8>, bool)>>, Self::Error>;
+
+    /// Is told in which directory the last component of a wildcard is looked for.
+    ///
+    /// # Errors
+    /// If the tree cannot be read.
+    fn searched(&self, _path: &[u8], _fits: &dyn Fn(&[u8]) -> bool) -> Result<(), Self::Error> {
+        Ok(())
+    }
+}
+
+/// Finds what the patterns lead to on the disk; see [`select_in`].
 ///
 /// # Errors
 /// [`Error::NoSource`] for a name without wildcards that is not there, is hidden, or is a link to nowhere.
 pub fn select(source: &Source<'_>, patterns: &[Pattern<'_>], matches: &Matcher<'_>) -> Result<Vec<Selected>> {
-    let tree = Rooted::open(source.root)?;
-    let finder = Finder { source, tree, matches };
+    select_in(&Disk::open(source)?, patterns, matches)
+}
+
+/// Finds what the patterns lead to, in order; the matches of one wildcard sorted. A wildcard that matches nothing gives
+/// nothing. Links are followed inside the tree, those of directories on the way and the last one.
+///
+/// # Errors
+/// [`Error::NoSource`] for a name without wildcards that is not there, is hidden, or is a link to nowhere.
+pub fn select_in<T: Tree>(
+    tree: &T,
+    patterns: &[Pattern<'_>],
+    matches: &Matcher<'_>,
+) -> Result<Vec<Selected>, T::Error> {
+    let finder = Finder { tree, matches };
     let mut selected = Vec::new();
     for pattern in patterns {
         let components = clean(pattern.text);
         if pattern.wildcard && components.iter().any(|c| has_wildcard(c)) {
             finder.wildcard(&components, &mut selected)?;
         } else {
-            let path = components.join(&b'/');
             let missing = |hidden| Error::NoSource { path: text(pattern.text), hidden };
-            selected.push(finder.one(&path)?.map_err(missing)?);
+            selected.push(finder.one(&components.join(&b'/'))?.map_err(missing)?);
         }
     }
     Ok(selected)
@@ -66,98 +120,149 @@ fn has_wildcard(component: &[u8]) -> bool {
 }
 
 /// The components of a path below its root: nothing leads above it.
-fn clean(path: &[u8]) -> Vec<Vec<u8>> {
-    let mut cleaned: Vec<Vec<u8>> = Vec::new();
+fn clean(path: &[u8]) -> Vec<&[u8]> {
+    let mut cleaned = Vec::new();
     for component in path.split(|&b| b == b'/') {
         match component {
             b"" | b"." => {}
             b".." => {
                 cleaned.pop();
             }
-            other => cleaned.push(other.to_vec()),
+            other => cleaned.push(other),
         }
     }
     cleaned
 }
 
-struct Finder<'a> {
+/// A source on the disk.
+struct Disk<'a> {
     source: &'a Source<'a>,
     tree: Rooted,
+}
+
+impl<'a> Disk<'a> {
+    fn open(source: &'a Source<'a>) -> Result<Self> {
+        Ok(Self { source, tree: Rooted::open(source.root)? })
+    }
+
+    fn fail(&self, what: &'static str, path: &[u8]) -> impl Fn(Errno) -> Error {
+        let path = self.tree.show(Path::new(OsStr::from_bytes(path)));
+        move |e| Error::system(what, &path, e)
+    }
+
+    fn folder(&self, path: &[u8]) -> Result<Folder, Errno> {
+        self.tree.folder(Path::new(OsStr::from_bytes(path)))
+    }
+}
+
+impl Tree for Disk<'_> {
+    type Error = Error;
+
+    fn resolve(&self, path: &[u8]) -> Result<Option<Vec<u8>>> {
+        Ok(self.tree.resolve(OsStr::from_bytes(path))?.map(|place| place.into_os_string().into_vec()))
+    }
+
+    fn look(&self, path: &[u8]) -> Result<Option<bool>> {
+        let node = self.tree.look(Path::new(OsStr::from_bytes(path))).map_err(self.fail("look at", path))?;
+        Ok(node.map(|node| node.is_dir()))
+    }
+
+    fn hides(&self) -> bool {
+        self.source.filter.is_some()
+    }
+
+    fn verdict(&self, path: &[u8], directory: bool) -> Verdict {
+        self.source.verdict(path, directory)
+    }
+
+    fn shows_below(&self, path: &[u8]) -> Result<bool> {
+        let fail = self.fail("look at", path);
+        self.source.shows_below(&self.folder(path).map_err(&fail)?, path).map_err(fail)
+    }
+
+    fn list(&self, path: &[u8]) -> Result<Option<Vec<(Vec<u8>, bool)>>> {
+        let fail = self.fail("list", path);
+        let folder = match self.folder(path) {
+            Err(Errno::NOTDIR | Errno::NOENT) => return Ok(None),
+            other => other.map_err(&fail)?,
+        };
+        let listed = self.source.list(&folder, path).map_err(fail)?;
+        Ok(Some(listed.into_iter().map(|(name, node)| (name.into_bytes(), node.is_dir())).collect()))
+    }
+}
+
+struct Finder<'a, T> {
+    tree: &'a T,
     matches: &'a Matcher<'a>,
 }
 
-impl Finder<'_> {
+impl<T: Tree> Finder<'_, T> {
     /// What stands at a path; the inner error says whether something hidden does.
-    fn one(&self, path: &[u8]) -> Result<Result<Selected, bool>> {
-        let Some(place) = self.tree.resolve(OsStr::from_bytes(path))? else { return Ok(Err(false)) };
-        let fail = |e: Errno| Error::system("look at", self.tree.show(&place), e);
-        let Some(node) = self.tree.look(&place).map_err(fail)? else { return Ok(Err(false)) };
-        let resolved = place.as_os_str().as_bytes();
+    fn one(&self, path: &[u8]) -> Result<Result<Selected, bool>, T::Error> {
+        let Some(place) = self.tree.resolve(path)? else { return Ok(Err(false)) };
+        let Some(directory) = self.tree.look(&place)? else { return Ok(Err(false)) };
         // A link is hidden if it or what it leads to is.
-        let shown = (path == resolved || self.shows(path, false).map_err(fail)?)
-            && self.shows(resolved, node.is_dir()).map_err(fail)?;
+        let shown = (path == place || self.shows(path, false)?) && self.shows(&place, directory)?;
         if !shown {
             return Ok(Err(true));
         }
         let name = path.rsplit(|&b| b == b'/').next().unwrap_or_default().to_vec();
-        Ok(Ok(Selected { directory: node.is_dir(), name, path: place }))
+        Ok(Ok(Selected { path: OsString::from_vec(place).into(), name, directory }))
     }
 
-    /// Whether the source shows a path, through all directories around it.
-    fn shows(&self, path: &[u8], directory: bool) -> Result<bool, Errno> {
-        if self.source.filter.is_none() || path.is_empty() {
+    /// Whether the tree shows a path, through all directories around it.
+    fn shows(&self, path: &[u8], directory: bool) -> Result<bool, T::Error> {
+        if !self.tree.hides() || path.is_empty() {
             return Ok(true);
         }
         for (at, _) in path.iter().enumerate().filter(|(_, b)| **b == b'/') {
-            if self.source.verdict(&path[..at], true) == Verdict::Drop {
+            if self.tree.verdict(&path[..at], true) == Verdict::Drop {
                 return Ok(false);
             }
         }
-        match self.source.verdict(path, directory) {
+        match self.tree.verdict(path, directory) {
             Verdict::Keep => Ok(true),
             Verdict::Drop => Ok(false),
-            Verdict::Descend | Verdict::Pass => {
-                let folder = self.tree.folder(Path::new(OsStr::from_bytes(path)))?;
-                self.source.shows_below(&folder, path)
-            }
+            Verdict::Descend | Verdict::Pass => self.tree.shows_below(path),
         }
     }
 
-    fn wildcard(&self, components: &[Vec<u8>], selected: &mut Vec<Selected>) -> Result<()> {
+    fn wildcard(&self, components: &[&[u8]], selected: &mut Vec<Selected>) -> Result<(), T::Error> {
         // Links are followed up to the first wildcard, as in BuildKit.
         let plain = components.iter().position(|c| has_wildcard(c)).unwrap_or(components.len());
-        let Some(start) = self.tree.resolve(OsStr::from_bytes(&components[..plain].join(&b'/')))? else {
-            return Ok(());
-        };
+        let Some(start) = self.tree.resolve(&components[..plain].join(&b'/'))? else { return Ok(()) };
         let mut found = BTreeSet::new();
-        self.descend(start.as_os_str().as_bytes(), &components[plain..], &mut found)?;
+        self.descend(&start, &components[plain..], &mut found)?;
         for path in found {
             match self.one(&path)? {
                 Ok(one) => selected.push(one),
                 Err(true) => {}
-                Err(false) => return Err(Error::NoSource { path: text(&path), hidden: false }),
+                Err(false) => return Err(Error::NoSource { path: text(&path), hidden: false }.into()),
             }
         }
         Ok(())
     }
 
-    fn descend(&self, path: &[u8], patterns: &[Vec<u8>], found: &mut BTreeSet<Vec<u8>>) -> Result<()> {
+    fn descend(
+        &self,
+        path: &[u8],
+        patterns: &[&[u8]],
+        found: &mut BTreeSet<Vec<u8>>,
+    ) -> Result<(), T::Error> {
         let Some((first, rest)) = patterns.split_first() else {
             found.insert(path.to_vec());
             return Ok(());
         };
-        let place = Path::new(OsStr::from_bytes(path));
-        let fail = |e: Errno| Error::system("list", self.tree.show(place), e);
-        let folder = match self.tree.folder(place) {
-            Err(Errno::NOTDIR | Errno::NOENT) => return Ok(()),
-            other => other.map_err(fail)?,
-        };
-        for (name, node) in self.source.list(&folder, path).map_err(fail)? {
+        let Some(listed) = self.tree.list(path)? else { return Ok(()) };
+        for (name, directory) in listed {
             // The last component may be a link; those on the way must be directories themselves.
-            let fits = rest.is_empty() || node.is_dir();
-            if fits && (self.matches)(first, os(&name).as_bytes()) {
-                self.descend(&join(path, name.as_bytes()), rest, found)?;
+            let fits = rest.is_empty() || directory;
+            if fits && (self.matches)(first, &name) {
+                self.descend(&join(path, &name), rest, found)?;
             }
+        }
+        if rest.is_empty() {
+            self.tree.searched(path, &|name| (self.matches)(first, name))?;
         }
         Ok(())
     }

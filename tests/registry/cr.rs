@@ -280,6 +280,48 @@ fn tags_go_alone_where_the_registry_can() {
 }
 
 #[test]
+fn a_registry_that_will_not_say_is_not_taken_for_an_empty_one() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let desk = Desk::new();
+    let layer = desk.layer("l", |root| fs::write(root.join("f"), "f").unwrap());
+    desk.lap(&format!("cr append -f {layer} -t {}/app:1", desk.ours.host));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = listener.local_addr().unwrap();
+    let (heard, asked) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut reader = BufReader::new(stream.unwrap());
+            let mut first = String::new();
+            let _ = reader.read_line(&mut first);
+            let mut line = String::new();
+            while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+                line.clear();
+            }
+            let _ = heard.send(first);
+            let _ = reader
+                .get_mut()
+                .write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        }
+    });
+    desk.refused(&format!("cr copy --no-clobber {}/app:1 {silent}/app:1", desk.ours.host), &["403"]);
+    let asked: Vec<String> = asked.try_iter().collect();
+    assert!(!asked.is_empty());
+    assert!(asked.iter().all(|line| line.starts_with("HEAD ") || line.starts_with("GET ")), "{asked:?}");
+}
+
+#[test]
+fn an_index_that_names_nothing_is_not_changed() {
+    let desk = Desk::new();
+    let to = name(&desk.ours, "none:1");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let index = format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[]}}"#);
+    runtime.block_on(client().push_manifest(&cx(), &to, INDEX, index.as_bytes())).unwrap();
+    let place = format!("{}/none", desk.ours.host);
+    desk.refused(&format!("cr mutate {place}:1 -l a=b -t {place}:2"), &["names no image"]);
+    assert_eq!(desk.lap(&format!("cr ls {place}")), "1\n");
+}
+
+#[test]
 fn configurations_change_and_layers_stay() {
     let desk = Desk::new();
     let image = desk.image(&format!("{}/app", desk.ours.host));

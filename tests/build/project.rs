@@ -373,3 +373,70 @@ fn images_run_and_leave_under_other_names_and_bases_are_pinned() {
         assert_ne!(after["web"].0, before["web"].0);
     }
 }
+
+/// Sources of COPY with everything that can be odd about them, each with whether it leads anywhere.
+const SOURCES: [(&str, bool); 14] = [
+    ("COPY tree /x", true),
+    ("COPY tree/ to-sub/ /x/", true),
+    ("COPY to-file /x", true),
+    ("COPY ../../tree/./a.txt /x/", true),
+    ("COPY t*e/*.txt /x/", true),
+    ("COPY to-sub/* /x/", true),
+    ("COPY none* tree/a.txt /x/", true),
+    ("COPY --parents tree/./sub/b.txt /x/", true),
+    ("COPY --parents to-tree/./sub /x/", true),
+    ("COPY --exclude=**/*.txt tree /x/", true),
+    ("COPY --parents tree/./to-sub/b.txt /x/", false),
+    ("COPY nowhere /x/", false),
+    ("COPY dangling /x/", false),
+    ("COPY tree/hidden /x/", false),
+];
+
+#[test]
+fn copy_selects_from_a_commit_what_it_selects_from_the_disk() {
+    use std::os::unix::fs::symlink;
+    let lab = Lab::new(everybody().remove(0));
+    let registry = Registry::start(&lab);
+    let shop = Shop::new(&lab, "shop");
+    fs::create_dir_all(shop.root.join("tree/sub/deep")).unwrap();
+    for file in ["a.txt", "b.md", "hidden", "sub/b.txt", "sub/deep/c"] {
+        shop.write(&format!("tree/{file}"), file);
+    }
+    shop.write(".dockerignore", "tree/hidden\n");
+    for (target, link) in
+        [("tree", "to-tree"), ("/tree/sub", "to-sub"), ("sub", "tree/to-sub"), ("to-sub/../a.txt", "to-file")]
+    {
+        symlink(target, shop.root.join(link)).unwrap();
+    }
+    symlink("tree/none", shop.root.join("dangling")).unwrap();
+    let images: Vec<String> =
+        (0..SOURCES.len()).map(|n| format!("---\nimage: i{n}\ndockerfile: d{n}\n")).collect();
+    shop.write("werf.yaml", &format!("project: p\nconfigVersion: 1\n{}", images.concat()));
+    for (n, (line, _)) in SOURCES.iter().enumerate() {
+        shop.write(&format!("d{n}"), &format!("# syntax=docker/dockerfile:1\nFROM scratch\n{line}\n"));
+    }
+    shop.commit();
+    let repo = format!("{}/p", registry.address);
+    let good = SOURCES.iter().enumerate().filter(|(_, (_, leads))| *leads);
+    let names: Vec<String> = good.map(|(n, _)| format!("i{n}")).collect();
+    let wanted: Vec<&str> = ["--repo", &repo].into_iter().chain(names.iter().map(String::as_str)).collect();
+    let built = shop.built("store", &wanted);
+    for (n, (line, leads)) in SOURCES.iter().enumerate() {
+        let (image, file) = (format!("i{n}"), format!("d{n}"));
+        let plain = format!("{}/plain:{n}", registry.address);
+        let direct = shop.run(&["image", "build", "-f", &file, "-t", &plain, "--push", "."]);
+        if !leads {
+            let missing = line.rsplit(' ').nth(1).unwrap().replace("/./", "/");
+            direct.failure(&["not found in the build context", &missing]);
+            shop.run(&["build", &image]).failure(&["not found in the build context", &missing]);
+            continue;
+        }
+        direct.success();
+        let files = |name: &str| {
+            let listed = lab.run(&["cr", "ls-files", name]).success().stdout;
+            assert!(!listed.is_empty(), "{line} copies nothing");
+            listed
+        };
+        assert_eq!(files(&built[&image].0), files(&plain), "{line}");
+    }
+}

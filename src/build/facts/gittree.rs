@@ -199,18 +199,25 @@ impl GitTree {
         read.ok_or_else(|| Error::Bug(format!("{:?} is gone", String::from_utf8_lossy(path))))
     }
 
-    /// Where a path leads, links followed inside the context as if it were the root; `None` if nowhere. Adds the links
-    /// that it leads through to `passed`.
-    fn resolve(&self, path: &[u8], passed: &mut Vec<Vec<u8>>) -> Result<Option<Vec<u8>>, Error> {
+    /// Where a path leads, links followed inside the context as if it were the root; `None` if nowhere. `passed` is
+    /// told of the links and folders on the way.
+    fn resolve(
+        &self,
+        path: &[u8],
+        mut passed: impl FnMut(&[u8], Node) -> Result<(), Error>,
+    ) -> Result<Option<Vec<u8>>, Error> {
         let place = base::follow(path, |place| {
-            Ok::<_, Error>(match self.look(place)? {
-                None => Standing::Nothing,
-                Some(node) if node.kind.is_folder() => Standing::Directory,
-                Some(node) if node.kind == EntryKind::Link => {
-                    passed.push(place.to_vec());
+            let Some(node) = self.look(place)? else { return Ok::<_, Error>(Standing::Nothing) };
+            Ok(match node.kind {
+                kind if kind.is_folder() => {
+                    passed(place, node)?;
+                    Standing::Directory
+                }
+                EntryKind::Link => {
+                    passed(place, node)?;
                     Standing::Link(self.read_file(place)?)
                 }
-                Some(_) => Standing::File,
+                _ => Standing::File,
             })
         })?;
         match place {
@@ -300,14 +307,13 @@ impl GitTree {
         (root, done): (&Path, &mut BTreeSet<Vec<u8>>),
     ) -> Result<(), Error> {
         let mut wanted: BTreeMap<Vec<u8>, Node> = BTreeMap::new();
-        let mut links = Vec::new();
         for path in &read.paths {
-            // A path through links is found again only with the links.
+            // A path through links is found again only with the links, and what `..` in them leads back from.
             let before = path.split(['*', '?', '[', '\\']).next().unwrap_or_default();
-            self.resolve(if read.wildcards { before } else { path }.as_bytes(), &mut links)?;
-        }
-        for link in links {
-            wanted.insert(link, Node { kind: EntryKind::Link, id: Vec::new() });
+            self.resolve(if read.wildcards { before } else { path }.as_bytes(), |place, node| {
+                wanted.insert(place.to_vec(), node);
+                Ok(())
+            })?;
         }
         self.each(read, ignore, &mut |view, chosen| view.collect(&chosen.path, &chosen.node, &mut wanted))?;
         let mut folders = BTreeSet::new();
@@ -474,11 +480,10 @@ impl Tree for View<'_> {
     type Error = Error;
 
     fn resolve(&self, path: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        let mut links = Vec::new();
-        let place = self.tree.resolve(path, &mut links)?;
-        for link in &links {
-            self.tree.compare(link)?;
-        }
+        let place = self.tree.resolve(path, |passed, node| match node.kind {
+            EntryKind::Link => self.tree.compare(passed),
+            _ => Ok(()),
+        })?;
         if place.is_none() {
             let (parent, name) = match path.iter().rposition(|b| *b == b'/') {
                 Some(at) => (&path[..at], &path[at + 1..]),

@@ -18,7 +18,7 @@ use crate::git::{EntryKind, Files, State, lfs_pointer};
 use crate::host::fs;
 use crate::report::Context;
 use crate::snapshot;
-use crate::snapshot::copy::{self, Pattern, Selected, Tree};
+use crate::snapshot::copy::{self, Names, Pattern, Selected, Tree};
 use crate::snapshot::tree::{Verdict, join};
 
 /// What a [`GitTree`] is made of.
@@ -533,7 +533,7 @@ impl Tree for View<'_> {
         Ok(false)
     }
 
-    fn list(&self, path: &[u8]) -> Result<Option<Vec<(Vec<u8>, bool)>>, Error> {
+    fn list(&self, path: &[u8]) -> Result<Option<Names>, Error> {
         if self.tree.look(path)?.is_none_or(|node| !node.kind.is_folder()) {
             return Ok(None);
         }

@@ -35,6 +35,9 @@ pub struct Selected {
     pub directory: bool,
 }
 
+/// Names in a directory, sorted, each with whether it is a directory.
+pub type Names = Vec<(Vec<u8>, bool)>;
+
 /// A tree in which sources are looked for. Paths are bytes, cleaned, and relative to its root, which is the empty one.
 pub trait Tree {
     /// What keeps it from being read.
@@ -64,11 +67,11 @@ pub trait Tree {
     /// If the tree cannot be read.
     fn shows_below(&self, path: &[u8]) -> Result<bool, Self::Error>;
 
-    /// The names that a directory shows, sorted, each with whether it is a directory; `None` if the path is none.
+    /// What a directory shows; `None` if the path is none.
     ///
     /// # Errors
     /// If the tree cannot be read.
-    fn list(&self, path: &[u8]) -> Result<Option<Vec<(Vec<u8>, bool)>>, Self::Error>;
+    fn list(&self, path: &[u8]) -> Result<Option<Names>, Self::Error>;
 
     /// Is told in which directory the last component of a wildcard is looked for.
     ///
@@ -180,7 +183,7 @@ impl Tree for Disk<'_> {
         self.source.shows_below(&self.folder(path).map_err(&fail)?, path).map_err(fail)
     }
 
-    fn list(&self, path: &[u8]) -> Result<Option<Vec<(Vec<u8>, bool)>>> {
+    fn list(&self, path: &[u8]) -> Result<Option<Names>> {
         let fail = self.fail("list", path);
         let folder = match self.folder(path) {
             Err(Errno::NOTDIR | Errno::NOENT) => return Ok(None),

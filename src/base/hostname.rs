@@ -1,6 +1,6 @@
 //! Names of hosts.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 /// Whether `host[:port]` is this machine by name: `localhost`, its subdomains (RFC 6761, section 6.3), 127.0.0.0/8 and ::1.
 pub fn is_loopback(host: &str) -> bool {

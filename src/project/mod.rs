@@ -4,6 +4,7 @@
 //! werf.yaml, .werf/**/*.tmpl   render     one Go template                      → text
 //! text                         Config     documents, strict, all problems      → meta document, images
 //! werf-giterminism.yaml        Giterminism                                     → what may come from outside the commit
+//! werf-includes.yaml, .lock    Include, Locked                                 → configuration of other repositories
 //! ```
 //!
 //! Invariants: nothing that is wrong is passed over, and everything that is wrong is told at once with its line; names
@@ -18,6 +19,7 @@ mod giterminism;
 mod glob;
 pub mod hash;
 mod image;
+mod includes;
 mod meta;
 mod render;
 pub mod slug;
@@ -30,6 +32,7 @@ pub use decode::Problem;
 pub use giterminism::{FILE as GITERMINISM_FILE, Giterminism, Outside, Violation};
 pub use glob::Glob;
 pub use image::{Dependency, Image, Import, ImportKind, Secret, SecretSource};
+pub use includes::{FILE as INCLUDES_FILE, Include, IncludeRef, LOCK as INCLUDES_LOCK, Locked};
 pub use meta::{BuildDefaults, Deploy, GitWorktree, Meta};
 pub use render::{Commit, ProjectFiles, RenderInputs, render};
 pub use spec::{HealthcheckSpec, ImageSpec, Matcher};

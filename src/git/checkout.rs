@@ -22,7 +22,7 @@ pub struct Submodule {
 }
 
 /// The deepest folder that is written.
-const DEEPEST: usize = 500;
+pub(super) const DEEPEST: usize = 500;
 
 impl Repository {
     /// Writes the tree of a commit, or the folder `folder` of it (empty: all), into `destination`, which is empty. Files
@@ -146,7 +146,7 @@ impl Writing<'_> {
 }
 
 /// Whether a name stays in its folder and does not speak for Git.
-fn is_plain(name: &[u8]) -> bool {
+pub(super) fn is_plain(name: &[u8]) -> bool {
     let own = name.eq_ignore_ascii_case(b".git");
     !own && !matches!(name, b"" | b"." | b"..") && !name.contains(&b'/') && !name.contains(&0)
 }

@@ -99,8 +99,8 @@ fn settle(folder: &Path, time: i64) -> Result<()> {
     Ok(fs::set_modified(folder, time)?)
 }
 
-/// The folder of a repository on this machine.
-pub(super) fn local(url: &str) -> Option<PathBuf> {
+/// The folder of a repository on this machine, if its address says so: `file://` or an absolute path.
+pub fn local(url: &str) -> Option<PathBuf> {
     match url.strip_prefix("file://") {
         Some(path) => Some(path.into()),
         None => url.starts_with('/').then(|| url.into()),

@@ -36,7 +36,7 @@ pub(super) fn is_commit(text: &str) -> bool {
 
 impl Remote<'_> {
     /// The address without a password.
-    pub(super) fn shown(&self) -> String {
+    pub fn shown(&self) -> String {
         let Some((scheme, rest)) = self.url.split_once("://") else { return self.url.to_owned() };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);

@@ -21,14 +21,16 @@ mod error;
 mod export;
 mod fetch;
 mod files;
+mod listing;
 mod submodules;
 mod worktree;
 
 pub use checkout::Submodule;
 pub use error::Error;
-pub use export::{ExportRequest, Exported, export};
+pub use export::{ExportRequest, Exported, export, local};
 pub use fetch::{Located, Remote};
 pub use files::{Entry, EntryKind, Files, Id, Ignored};
+pub use listing::Listing;
 pub use worktree::{Head, OnDisk, State, WorkTree, lfs_pointer};
 
 use std::path::{Path, PathBuf};

@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use lapstrake::base::Failure;
-use lapstrake::ops::project::{Options, Project, Way, check, load, sources};
+use lapstrake::ops::project::{
+    Options, Project, Way, check, includes, load, open, open_with_includes, sources,
+};
+use lapstrake::project::Outside;
 use lapstrake::report::Context;
 
 const CASES: &str = include_str!("../../fixtures/project/giterminism.cases");
@@ -65,10 +68,18 @@ impl Yard {
     }
 
     fn write(&self, name: &str, lines: &[&str]) {
-        let path = self.path(name);
+        self.write_at(&self.path(name), lines);
+    }
+
+    fn write_at(&self, path: &Path, lines: &[&str]) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         fs::write(path, text.replace("\\r", "\r")).unwrap();
+    }
+
+    /// A path of the repository that lends files.
+    fn lent(&self, name: &str) -> PathBuf {
+        self.dir.path().join("lib").join(name)
     }
 
     fn step(&mut self, verb: &str, rest: &str, lines: &[&str]) {
@@ -98,6 +109,25 @@ impl Yard {
                 git(&self.path(""), &["commit", "-q", "--allow-empty", "-m", "c"]);
             }
             "git" => git(&self.path(""), &words),
+            "lend" => self.write_at(&self.lent(rest), lines),
+            "lentlink" => symlink(words[1], self.lent(words[0])).unwrap(),
+            "lent" => {
+                if !self.lent(".git").exists() {
+                    git(&self.lent(""), &["init", "-q"]);
+                }
+                match rest {
+                    "commit" => {
+                        git(&self.lent(""), &["add", "-A"]);
+                        git(&self.lent(""), &["commit", "-q", "-m", "c"]);
+                    }
+                    _ => git(&self.lent(""), &words),
+                }
+            }
+            "includes-update" => {
+                self.step("commit", "", &[]);
+                self.ask("update").unwrap();
+            }
+            "update-includes" => self.options.update_includes = true,
             "sh" => {
                 let status =
                     Command::new("sh").args(["-ec", rest]).current_dir(self.path("")).status().unwrap();
@@ -122,12 +152,25 @@ impl Yard {
 
     fn ask(&self, what: &str) -> Result<String, String> {
         let cx = Context::silent(lapstrake::host::clock::system());
-        let answer = load(&cx, &self.options).and_then(|project| match what {
-            "render" => Ok(project.rendered),
-            "check" => check(&project).map(|count| format!("{count} images")),
-            "dockerfile" => dockerfile(&project),
-            other => panic!("{other} is no question"),
-        });
+        let answer = match what.split_once(' ').unwrap_or((what, "")) {
+            ("render", _) => load(&cx, &self.options).map(|project| project.rendered),
+            ("check", _) => load(&cx, &self.options)
+                .and_then(|project| check(&project))
+                .map(|count| format!("{count} images")),
+            ("dockerfile", _) => load(&cx, &self.options).and_then(|project| dockerfile(&project)),
+            ("update", _) => open(&cx, &self.options)
+                .and_then(|reader| includes::update(&cx, &reader, None))
+                .map(|locked| format!("{locked:?}")),
+            ("ls", _) => open_with_includes(&cx, &self.options)
+                .and_then(|reader| includes::files(&reader))
+                .map(|files| files.iter().map(|(path, source)| format!("{path} {source}\n")).collect()),
+            ("get", path) => open_with_includes(&cx, &self.options).and_then(|reader| {
+                let found = reader.read(path, &|path| Outside::File(path))?;
+                let bytes = found.unwrap_or_else(|| b"neither the project nor what it includes".to_vec());
+                Ok(String::from_utf8(bytes).unwrap())
+            }),
+            (other, _) => panic!("{other} is no question"),
+        };
         answer.map_err(|failure| words(&failure))
     }
 }

@@ -9,15 +9,12 @@ use crate::git::{Files, WorkTree};
 use crate::host::fs;
 use crate::ops::door::Live;
 use crate::ops::project::reader::clean;
-use crate::ops::project::{Reader, Refusal, Way};
+use crate::ops::project::{Reader, Refusal, Way, includes};
 use crate::project::{
     Commit, Config, GITERMINISM_FILE, Giterminism, Glob, Outside, Problem, ProjectFiles, RenderInputs,
     render, slug,
 };
 use crate::report::Context;
-
-/// The settings of includes, which are not read.
-const INCLUDES: &str = "werf-includes.yaml";
 
 /// How a project is found and read.
 #[derive(Clone, Debug)]
@@ -46,6 +43,10 @@ pub struct Options {
     pub name: Option<String>,
     /// The environment, as far as the project may see it.
     pub variables: BTreeMap<String, String>,
+    /// The folder of the store, where what is included is fetched to.
+    pub home: Option<PathBuf>,
+    /// Include what branches and tags stand for now, whatever the lock says.
+    pub update_includes: bool,
 }
 
 impl Options {
@@ -64,6 +65,8 @@ impl Options {
             render_path: None,
             name: None,
             variables: BTreeMap::new(),
+            home: None,
+            update_includes: false,
         }
     }
 }
@@ -87,12 +90,7 @@ pub struct Project {
 /// If there is no repository or commit, a rule is broken, or something is wrong with the configuration: then everything
 /// that is wrong.
 pub fn load(cx: &Context, options: &Options) -> Result<Project, Failure> {
-    let reader = Arc::new(open(cx, options)?);
-    if reader.read(INCLUDES, &|_| Outside::IncludesUpdate)?.is_some() {
-        return Err(Failure::new(Kind::Config, format!("read {INCLUDES}"))
-            .because("includes of other repositories are not read yet")
-            .hint("copy what it includes into the project, or add it as a submodule"));
-    }
+    let reader = Arc::new(open_with_includes(cx, options)?);
     let (path, text) = configuration(&reader, options)?;
     let templates = templates(&reader, &options.templates)?;
     let head = reader.worktree().head();
@@ -124,8 +122,22 @@ pub fn load(cx: &Context, options: &Options) -> Result<Project, Failure> {
     Ok(Project { config, rendered, path, reader })
 }
 
+/// The repository, the rules and what is included.
+///
+/// # Errors
+/// Those of [`open`]; if what is included cannot be had.
+pub fn open_with_includes(cx: &Context, options: &Options) -> Result<Reader, Failure> {
+    let mut reader = open(cx, options)?;
+    let settings = includes::Settings { home: options.home.as_deref(), update: options.update_includes };
+    reader.included = includes::open(cx, &reader, settings)?;
+    Ok(reader)
+}
+
 /// The repository and the rules.
-fn open(cx: &Context, options: &Options) -> Result<Reader, Failure> {
+///
+/// # Errors
+/// If there is no repository or commit, or something is wrong with the rules.
+pub fn open(cx: &Context, options: &Options) -> Result<Reader, Failure> {
     let folder = fs::canonicalize(&options.folder)?;
     let worktree = match &options.work_tree {
         Some(root) => WorkTree::open(root)?,
@@ -153,6 +165,7 @@ fn open(cx: &Context, options: &Options) -> Result<Reader, Failure> {
         variables: options.variables.clone(),
         debug: options.debug,
         report: cx.report.clone(),
+        included: includes::Overlay::default(),
     };
     // Who sets the rules is bound by them: this file has to be committed.
     let path = clean(&options.giterminism);
@@ -215,16 +228,37 @@ fn templates(reader: &Reader, folder: &str) -> Result<Vec<(String, Vec<u8>)>, Re
     Ok(named.collect())
 }
 
-/// All problems of a file as one failure.
-fn told(name: &str, text: &[u8], problems: Vec<Problem>) -> Failure {
-    let file = SourceFile::new(name, text.to_vec());
-    let mut starts = vec![0];
-    starts.extend(text.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at + 1));
-    let one = |problem: &Problem| {
-        let start = *starts.get(problem.line.saturating_sub(1)).unwrap_or(&0);
+/// `failure` with the line of a file that led to it.
+pub(super) fn at_line(failure: Failure, file: &Arc<SourceFile>, line: usize) -> Failure {
+    Lines::of(file).mark(failure, line)
+}
+
+/// Where the lines of a file begin.
+struct Lines<'f> {
+    file: &'f Arc<SourceFile>,
+    starts: Vec<usize>,
+}
+
+impl<'f> Lines<'f> {
+    fn of(file: &'f Arc<SourceFile>) -> Self {
+        let ends = file.bytes().iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at + 1);
+        Self { file, starts: std::iter::once(0).chain(ends).collect() }
+    }
+
+    fn mark(&self, failure: Failure, line: usize) -> Failure {
+        let text = self.file.bytes();
+        let start = *self.starts.get(line.saturating_sub(1)).unwrap_or(&0);
         let length = text[start..].iter().position(|b| *b == b'\n').unwrap_or(text.len() - start);
-        let failure =
-            Failure::new(Kind::Config, problem.message.clone()).at(Span::new(&file, start..start + length));
+        failure.at(Span::new(self.file, start..start + length))
+    }
+}
+
+/// All problems of a file as one failure.
+pub(super) fn told(name: &str, text: &[u8], problems: Vec<Problem>) -> Failure {
+    let file = SourceFile::new(name, text.to_vec());
+    let lines = Lines::of(&file);
+    let one = |problem: &Problem| {
+        let failure = lines.mark(Failure::new(Kind::Config, problem.message.clone()), problem.line);
         problem.hint.iter().fold(failure, |failure, hint| failure.hint(hint.clone()))
     };
     match problems.as_slice() {

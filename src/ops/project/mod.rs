@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Options → load → Project { config, reader }      what every command about a project begins with
-//!                   reader: Git's files, the disk, the rules; each refusal says what would allow it
+//!                   reader: Git's files, the disk, what is included, the rules; each refusal says what would allow it
 //! ```
 //!
 //! Three ways to read, chosen once: the commit (the disk must agree with what is read), `--dev` (the disk as if it were
@@ -11,6 +11,7 @@
 pub mod build;
 mod check;
 pub mod images;
+pub mod includes;
 mod links;
 mod load;
 mod reader;
@@ -18,7 +19,7 @@ mod refusal;
 mod sources;
 
 pub use check::{check, graph};
-pub use load::{Options, Project, load};
+pub use load::{Options, Project, load, open, open_with_includes};
 pub use reader::{Reader, Way};
 pub use refusal::Refusal;
 pub use sources::{Added, Named, Sources, sources};

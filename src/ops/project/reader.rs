@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::git::{EntryKind, Files, State, WorkTree};
 use crate::host::fs;
 use crate::ops::project::Refusal;
+use crate::ops::project::includes::Overlay;
 use crate::ops::project::links::{self, Found};
 use crate::project::{Giterminism, Glob, Outside, ProjectFiles};
 
@@ -36,6 +37,8 @@ pub struct Reader {
     pub(super) variables: BTreeMap<String, String>,
     pub(super) debug: bool,
     pub(super) report: crate::report::Reporter,
+    /// What other repositories lend.
+    pub(super) included: Overlay,
 }
 
 impl std::fmt::Debug for Reader {
@@ -89,16 +92,62 @@ impl Reader {
         }
     }
 
-    /// The content of a file of the project; `None` if there is none.
+    /// What other repositories lend.
+    pub fn included(&self) -> &Overlay {
+        &self.included
+    }
+
+    /// A variable of the environment.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+
+    /// The content of a file of the project, else of one that is included; `None` if there is none.
     ///
     /// # Errors
     /// If it is not committed as it lies on the disk and not allowed to differ, or cannot be read.
     pub fn read(&self, path: &str, what: &What) -> Result<Option<Vec<u8>>, Refusal> {
+        match self.read_local(path, what)? {
+            Some(bytes) => Ok(Some(bytes)),
+            None => self.included.read(&clean(path)),
+        }
+    }
+
+    /// The content of a file that no rule is about: it has to be committed, except in development and where there are no
+    /// rules.
+    ///
+    /// # Errors
+    /// As [`Reader::read`].
+    pub fn read_own(&self, path: &str) -> Result<Option<Vec<u8>>, Refusal> {
+        let strict = Giterminism::default();
+        let rules = if self.way == Way::Loose { &self.rules } else { &strict };
+        self.read_by(path, rules, &|_| Outside::Config)
+    }
+
+    /// The paths of the project's own files: of the commit, or of the disk.
+    ///
+    /// # Errors
+    /// If a folder cannot be read.
+    pub fn own_files(&self) -> Result<BTreeSet<String>, Refusal> {
+        let mut paths = BTreeSet::new();
+        let all = Glob::new("**").map_err(Refusal::new)?;
+        match self.way {
+            Way::Loose => self.walk_disk("", &all, &mut paths)?,
+            _ => self.walk_files("", &all, &mut paths)?,
+        }
+        Ok(paths)
+    }
+
+    fn read_local(&self, path: &str, what: &What) -> Result<Option<Vec<u8>>, Refusal> {
+        self.read_by(path, &self.rules, what)
+    }
+
+    fn read_by(&self, path: &str, rules: &Giterminism, what: &What) -> Result<Option<Vec<u8>>, Refusal> {
         let path = &clean(path);
         if self.way == Way::Loose {
             return self.read_disk(path);
         }
-        if self.rules.allows(what(path)) {
+        if rules.allows(what(path)) {
             self.check_links(path, what)?;
             return self.read_disk(path);
         }
@@ -210,6 +259,8 @@ impl Reader {
             self.walk_disk("", &glob, &mut paths)?;
         }
         self.walk_allowed("", &glob, (what, &mut paths))?;
+        paths
+            .extend(self.included.files().map(|(path, _)| path.to_owned()).filter(|path| glob.matches(path)));
         let mut found = Vec::new();
         for path in paths {
             if self.is_folder(&path)? {
@@ -321,6 +372,9 @@ impl ProjectFiles for Reader {
 
     fn exists(&self, path: &str) -> Result<bool, String> {
         let path = inside(path)?;
+        if self.included.has(&path) || self.included.has_below(&path) {
+            return Ok(true);
+        }
         if self.way == Way::Loose || self.rules.allows(Outside::File(&path)) {
             return Ok(fs::exists(self.folder.join(&path)));
         }
@@ -329,6 +383,9 @@ impl ProjectFiles for Reader {
 
     fn is_dir(&self, path: &str) -> Result<bool, String> {
         let path = inside(path)?;
+        if self.included.has_below(&path) {
+            return Ok(true);
+        }
         if self.way == Way::Loose || self.rules.allows(Outside::File(&path)) {
             return Ok(fs::metadata(self.folder.join(&path)).is_ok_and(|metadata| metadata.is_dir()));
         }

@@ -8,6 +8,7 @@ mod cr;
 mod doctor;
 mod helm;
 mod image;
+mod includes;
 mod output;
 mod project;
 mod project_images;
@@ -114,6 +115,9 @@ enum Command {
     /// Show what werf.yaml means, or everything that is wrong with it
     #[command(subcommand)]
     Config(Box<config::ConfigCommand>),
+    /// Configuration that other repositories lend a project
+    #[command(subcommand)]
+    Includes(Box<includes::IncludesCommand>),
     /// Look at, copy and change images in container registries; log in to them
     #[command(subcommand)]
     Cr(Box<cr::CrCommand>),
@@ -173,6 +177,7 @@ fn run(lap: Lap) -> Result {
         Command::ManagedImages(command) => command.run(&lap.global),
         Command::Lock(command) => command.run(&lap.global),
         Command::Config(command) => command.run(&lap.global),
+        Command::Includes(command) => command.run(&lap.global),
         Command::Cr(command) => command.run(&lap.global),
         Command::Registry(command) => command.run(&lap.global),
         Command::Synchronization(command) => command.run(&lap.global),

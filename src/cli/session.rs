@@ -186,7 +186,10 @@ fn outside() -> Entered {
 }
 
 /// The folder of the store: `LAP_HOME`, else `lapstrake` in the XDG data folder.
-fn home() -> Result<PathBuf, Failure> {
+///
+/// # Errors
+/// If nothing says where it is.
+pub fn home() -> Result<PathBuf, Failure> {
     if let Some(home) = host::env::path("LAP_HOME") {
         return if home.is_absolute() { Ok(home) } else { Ok(host::env::current_dir()?.join(home)) };
     }

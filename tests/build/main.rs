@@ -21,6 +21,7 @@ mod full;
 mod goldens;
 mod image_run;
 mod images;
+mod includes;
 mod kills;
 mod lab;
 mod leaving;

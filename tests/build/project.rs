@@ -124,7 +124,7 @@ impl<'l> Shop<'l> {
         Outcome::of(self.command(store, arguments).output().unwrap())
     }
 
-    fn run(&self, arguments: &[&str]) -> Outcome {
+    pub fn run(&self, arguments: &[&str]) -> Outcome {
         self.run_in("store", arguments)
     }
 

@@ -34,6 +34,8 @@ struct Site {
     /// Requests, as `GET /path`, with ` 304` behind if nothing was sent.
     log: Vec<String>,
     repositories: PathBuf,
+    /// The `Authorization` that repositories ask for.
+    login: Option<String>,
 }
 
 /// The server; it ends with the test.
@@ -66,6 +68,11 @@ impl Web {
         self.site.lock().unwrap().pages.insert(path.into(), page);
     }
 
+    /// From now on repositories ask for this `Authorization`.
+    pub fn require(&self, authorization: &str) {
+        self.site.lock().unwrap().login = Some(authorization.into());
+    }
+
     /// The requests since the last time.
     pub fn log(&self) -> Vec<String> {
         std::mem::take(&mut self.site.lock().unwrap().log)
@@ -76,7 +83,16 @@ impl Web {
         let Some(request) = Request::read(&mut reader) else { return };
         let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
         if let Some(inside) = path.strip_prefix("/git") {
-            let root = self.site.lock().unwrap().repositories.clone();
+            let (root, login) = {
+                let site = self.site.lock().unwrap();
+                (site.repositories.clone(), site.login.clone())
+            };
+            if login.is_some() && request.headers.get("authorization") != login.as_ref() {
+                let head = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"git\"\r\n";
+                let rest = "Content-Length: 0\r\nConnection: close\r\n\r\n";
+                let _ = stream.write_all(format!("{head}{rest}").as_bytes());
+                return;
+            }
             let _ = stream.write_all(&git(&root, &request, inside, query));
             return;
         }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::base::{Failure, Kind};
-use crate::cli::Global;
+use crate::cli::{Global, session};
 use crate::host;
 use crate::ops::project::{Options, Way};
 use crate::project::GITERMINISM_FILE;
@@ -57,6 +57,11 @@ pub struct ProjectFlags {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch)]
     #[arg(help_heading = "Project options", value_name = "BOOL")]
     loose_giterminism: Option<bool>,
+    /// Include what branches and tags stand for now, whatever werf-includes.lock says; needs includes.allowIncludesUpdate
+    /// in werf-giterminism.yaml [env: WERF_ALLOW_INCLUDES_UPDATE]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch)]
+    #[arg(help_heading = "Project options", value_name = "BOOL")]
+    allow_includes_update: Option<bool>,
     /// Print the project's folder first [env: WERF_LOG_PROJECT_DIR]
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch)]
     #[arg(help_heading = "Project options", value_name = "BOOL")]
@@ -141,6 +146,8 @@ impl ProjectFlags {
             render_path: self.config_render_path.clone(),
             name: vars.text("PROJECT_NAME", None),
             variables: vars.all().clone(),
+            home: Some(session::home()?),
+            update_includes: vars.off("ALLOW_INCLUDES_UPDATE", self.allow_includes_update),
             ..Options::of(folder)
         })
     }
@@ -157,11 +164,6 @@ pub const PROJECT: &[Refused] = &[
         harmless: &["_werf-dev", ""],
         ..refused_value("dev-branch", true, "--dev reads the disk as it is: there is no service branch")
     },
-    refused_switch(
-        "allow-includes-update",
-        true,
-        "includes of other repositories are not read: add them as submodules",
-    ),
     Refused {
         harmless: &["auto", ""],
         ..refused_value("log-color-mode", true, "--progress plain shows no colours, --progress tty does")

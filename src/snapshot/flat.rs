@@ -27,7 +27,7 @@ pub(super) fn tree(store: &Snapshots, chain: &Chain) -> Result<PathBuf> {
         return Ok(place.join("fs"));
     }
     let scratch = store.scratch()?;
-    let flat = scratch.dir("flat")?;
+    let flat = scratch.dir_apart("flat")?;
     let target = scratch.dir("flat/fs")?;
     for (info, layer) in &chain.layers {
         let implicit = info.implicit_paths().collect();

@@ -172,7 +172,7 @@ impl Snapshots {
             return Ok(info);
         }
         let scratch = self.scratch()?;
-        let directory = scratch.dir("layer")?;
+        let directory = scratch.dir_apart("layer")?;
         let tree = scratch.dir("layer/fs")?;
         let outcome = unpack::unpack(layer, archive, &tree, limits)?;
         let mut info = LayerInfo {

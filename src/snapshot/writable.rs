@@ -61,10 +61,12 @@ impl Writable {
     pub(super) fn new(store: &Snapshots, layers: &[DiffId]) -> Result<Self> {
         let chain = chain(store, layers)?;
         let scratch = store.scratch()?;
-        scratch.dir("layer")?;
+        let (merged, work) = (scratch.dir("merged")?, scratch.dir("work")?);
+        // After those that stay empty.
+        scratch.dir_apart("layer")?;
         let form = match store.method() {
             Method::Overlay => {
-                let (upper, work) = (scratch.dir("layer/fs")?, scratch.dir("work")?);
+                let upper = scratch.dir("layer/fs")?;
                 root_like(&upper, chain.top())?;
                 Form::Overlay { upper, work }
             }
@@ -75,7 +77,6 @@ impl Writable {
                 Form::Copy { tree, original, times }
             }
         };
-        let merged = scratch.dir("merged")?;
         Ok(Self { mount: None, store: store.clone(), chain, form, scratch, merged })
     }
 

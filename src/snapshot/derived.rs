@@ -1,5 +1,5 @@
-//! What is made from several layers and can be made again: merged copies (`flat`) and patches (`patch`). Each has a list
-//! of its layers beside it, and goes when one of them has gone.
+//! What is made from several layers and can be made again: merged copies (`flat`), patches (`patch`) and hashes
+//! (`hashes`). Each has a list of its layers beside it, and goes when one of them has gone.
 
 use std::path::Path;
 
@@ -11,6 +11,8 @@ use crate::snapshot::{Error, Result};
 pub(super) const FLAT: &str = "flat";
 /// The folder of patches.
 pub(super) const PATCHES: &str = "patches";
+/// The folder of hashes of parts of trees.
+pub(super) const HASHES: &str = "hashes";
 
 const LIST: &str = "layers.json";
 /// Larger than the list of any image.

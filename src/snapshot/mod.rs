@@ -35,6 +35,7 @@ mod diff;
 mod error;
 mod flat;
 mod folder;
+mod hashes;
 mod makers;
 mod patch;
 mod probe;

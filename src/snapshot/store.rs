@@ -3,7 +3,7 @@
 //! ```text
 //! <root>/<id map>/layers/<hex of the diff id>/{fs, layer.json}   finished, immutable
 //!                 scratch/<token>[.lock]                         work in progress
-//!                 patches/<key>/fs, flat/<key>/fs                see `patch`, `flat`, `derived`
+//!                 patches/<key>/fs, flat/<key>/fs, hashes/<key>  see `patch`, `flat`, `hashes`, `derived`
 //!                 empty/                                         the lowest of all layers
 //!                 unsynced-<boot>/<hex>                          layers that a power failure may have damaged
 //!                 in-use                                         locked by everybody who has the store open
@@ -314,7 +314,7 @@ impl Snapshots {
         removed.ok_or_else(|| Error::Busy { layer: layer.clone() })
     }
 
-    /// Removes merged copies and patches that stand on layers which are gone; gives how many those were. While another
+    /// Removes merged copies, patches and hashes that stand on layers which are gone; gives how many those were. While another
     /// process has the store open, or this one a tree on any layer, nothing is removed.
     ///
     /// # Errors
@@ -322,7 +322,9 @@ impl Snapshots {
     pub fn remove_derived(&self) -> Result<usize> {
         let removed = self.alone(|| {
             let mut removed = 0;
-            for folder in [derived::FLAT, derived::PATCHES].map(|name| self.0.root.join(name)) {
+            for folder in
+                [derived::FLAT, derived::PATCHES, derived::HASHES].map(|name| self.0.root.join(name))
+            {
                 if !fs::exists(&folder) {
                     continue;
                 }

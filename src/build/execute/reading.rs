@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::base::ContentHash;
+use crate::base::{ContentHash, DiffId, KeyHasher};
 use crate::build::Error;
 use crate::build::execute::{Tree, World, unpacked_tree, with_world};
 use crate::build::facts::selection;
@@ -42,16 +42,35 @@ pub async fn reads(cx: &Context, world: &Arc<World>, index: StepIndex) -> Result
         };
         let tree = unpacked_tree(cx, world, parent).await?;
         let reading = Arc::clone(&tree);
-        let hash = with_world(world, move |world| {
-            let read = &world.steps[index.0].reads[nth];
-            let view = world.doors.snapshots()?.view(&reading.chain())?;
-            let source = Source { root: view.root(), filter: None, root_owned: false };
-            selection::hash(&source, read, None).map_err(|e| not_found(e, world, read))
-        })
-        .await?;
+        let hash =
+            with_world(world, move |world| hash(world, &world.steps[index.0].reads[nth], &reading.chain()))
+                .await?;
         ready.push(Ready { hash, tree: Some(tree) });
     }
     Ok(ready)
+}
+
+/// The content of what is read of unpacked layers, which is found out once.
+fn hash(world: &World, read: &Read, layers: &[DiffId]) -> Result<ContentHash, Error> {
+    let snapshots = world.doors.snapshots()?;
+    let part = part(read);
+    if let Some(known) = snapshots.known_hash(layers, &part) {
+        return Ok(known);
+    }
+    let view = snapshots.view(layers)?;
+    let source = Source { root: view.root(), filter: None, root_owned: false };
+    let hash = selection::hash(&source, read, None).map_err(|e| not_found(e, world, read))?;
+    snapshots.remember_hash(layers, &part, &hash)?;
+    Ok(hash)
+}
+
+/// What is read of a tree, whichever it is.
+fn part(read: &Read) -> ContentHash {
+    let Read { from: _, paths, wildcards, include, exclude, unpack: _ } = read;
+    let mut key = KeyHasher::new("lapstrake read v1");
+    key.list("paths", paths).number("wildcards", (*wildcards).into());
+    key.list("include", include).list("exclude", exclude);
+    key.finish()
 }
 
 /// Says where something was looked for.

@@ -235,20 +235,17 @@ fn act(cx: &Context, world: &World, index: StepIndex, scene: &Scene<'_>) -> Resu
     let below = if is_link(world, index) { Vec::new() } else { scene.parent.chain() };
     let mut tree = world.doors.snapshots()?.writable(&below)?;
     let reads: Vec<(&Read, &Ready)> = step.reads.iter().zip(scene.ready).collect();
-    for (read, ready) in &reads {
-        let kept = reading::with_source(cx, world, (read, ready), |source| {
-            why::keep_files(cx, world, (read, &ready.hash), source)
-        });
-        if let Err(error) = kept {
-            let why = Failure::from(error);
-            cx.report.warn(format!("what {} reads cannot be kept for `lap why`: {why}", step.name));
+    let done = std::thread::scope(|scope| {
+        // Listing what is read takes about as long as copying it, so both are done at once.
+        if !reads.is_empty() {
+            scope.spawn(|| keep_reads(cx, world, step, &reads));
         }
-    }
-    let done = match &step.action {
-        Action::Run(run) => running::run(cx, world, (run, &reads), &mut tree, scene.task),
-        Action::Copy(copy) => copying::copy(cx, world, (copy, &reads), &mut tree),
-        Action::Workdir(workdir) => make_workdir(cx, world, workdir, &mut tree),
-    };
+        match &step.action {
+            Action::Run(run) => running::run(cx, world, (run, &reads), &mut tree, scene.task),
+            Action::Copy(copy) => copying::copy(cx, world, (copy, &reads), &mut tree),
+            Action::Workdir(workdir) => make_workdir(cx, world, workdir, &mut tree),
+        }
+    });
     done.map_err(|error| match error {
         // Asked while the step's tree still takes the room it took.
         Error::Workload(failure) => Error::Workload(Box::new(full(world, *failure))),
@@ -260,6 +257,19 @@ fn act(cx: &Context, world: &World, index: StepIndex, scene: &Scene<'_>) -> Resu
     let Committed { diff_id, size, .. } =
         tree.commit(&DiffOptions { source_date_epoch: clamp(world, step) })?;
     Ok(RecordLayer { diff_id, size, created: world.epoch })
+}
+
+/// Keeps lists of what the step reads, for `lap why`.
+fn keep_reads(cx: &Context, world: &World, step: &Step, reads: &[(&Read, &Ready)]) {
+    for (read, ready) in reads {
+        let kept = reading::with_source(cx, world, (read, ready), |source| {
+            why::keep_files(cx, world, (read, &ready.hash), source)
+        });
+        if let Err(error) = kept {
+            let why = Failure::from(error);
+            cx.report.warn(format!("what {} reads cannot be kept for `lap why`: {why}", step.name));
+        }
+    }
 }
 
 /// Copies keep their times unless a time was asked for; what a step makes gets no time later than the build's, and so

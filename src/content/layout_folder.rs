@@ -106,6 +106,11 @@ impl Sink for LayoutFolder {
             let bytes = self.merged(Index::parse_layout(&bytes)?)?.to_bytes();
             return self.write(&path, bytes.len() as u64, &mut bytes.as_slice());
         }
+        // Of the same name is of the same content: what several images share is written once.
+        let is_there = |m: fs::Metadata| m.is_file() && m.len() == size;
+        if name.starts_with("blobs/") && fs::symlink_metadata(&path).is_ok_and(is_there) {
+            return copy_exactly(data, size, &mut std::io::sink(), name);
+        }
         self.write(&path, size, data)
     }
 }
@@ -145,6 +150,22 @@ mod tests {
         let names: Vec<Vec<_>> =
             images.iter().map(|image| image.names.iter().map(|n| n.familiar()).collect()).collect();
         assert_eq!(names, [vec!["a:1"], vec!["b:1"], vec![]]);
+    }
+
+    #[test]
+    fn a_blob_that_is_there_is_not_written_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut folder = LayoutFolder::create(dir.path()).unwrap();
+        let name = "blobs/sha256/ab";
+        folder.file(name, 3, &mut &b"one"[..]).unwrap();
+        folder.file(name, 3, &mut &b"two"[..]).unwrap();
+        assert_eq!(fs::read(dir.path().join(name)).unwrap(), b"one");
+        // One of another length was cut off by something.
+        folder.file(name, 4, &mut &b"four"[..]).unwrap();
+        assert_eq!(fs::read(dir.path().join(name)).unwrap(), b"four");
+        folder.file("oci-layout", 1, &mut &b"1"[..]).unwrap();
+        folder.file("oci-layout", 1, &mut &b"2"[..]).unwrap();
+        assert_eq!(fs::read(dir.path().join("oci-layout")).unwrap(), b"2");
     }
 
     #[test]

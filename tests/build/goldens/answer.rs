@@ -1,11 +1,12 @@
 //! What came out of a build, as lines of text that are equal where images are: configuration, history, the entries of
 //! every layer, and the tree, without what no Dockerfile decides (times of the build, addresses, the bytes of BusyBox).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
@@ -99,34 +100,54 @@ impl Terms<'_> {
     }
 }
 
-/// The files of an OCI layout in a tar.
-fn blobs(archive: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut archive = tar::Archive::new(fs::File::open(archive).unwrap());
-    let mut files = BTreeMap::new();
-    for entry in archive.entries().unwrap() {
-        let mut entry = entry.unwrap();
-        let name = entry.path().unwrap().display().to_string();
-        let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes).unwrap();
-        files.insert(name.trim_start_matches("./").to_owned(), bytes);
-    }
-    files
+/// An OCI layout.
+enum Layout {
+    /// All files of a tar.
+    Tar(BTreeMap<String, Vec<u8>>),
+    /// A folder, which many images may share.
+    Folder(PathBuf),
 }
 
-/// Says what an image in an OCI archive is.
-pub fn of_image(archive: &Path, terms: &Terms<'_>) -> Answer {
-    let files = blobs(archive);
+impl Layout {
+    fn open(place: &Path) -> Self {
+        if place.is_dir() {
+            return Self::Folder(place.to_owned());
+        }
+        let mut archive = tar::Archive::new(fs::File::open(place).unwrap());
+        let mut files = BTreeMap::new();
+        for entry in archive.entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let name = entry.path().unwrap().display().to_string();
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).unwrap();
+            files.insert(name.trim_start_matches("./").to_owned(), bytes);
+        }
+        Self::Tar(files)
+    }
+
+    fn file(&self, name: &str) -> Cow<'_, [u8]> {
+        match self {
+            Self::Tar(files) => Cow::Borrowed(&files[name]),
+            Self::Folder(root) => Cow::Owned(fs::read(root.join(name)).unwrap()),
+        }
+    }
+}
+
+/// Says what the image is that was written last into an OCI archive or folder.
+pub fn of_image(place: &Path, terms: &Terms<'_>) -> Answer {
+    let layout = Layout::open(place);
     let json = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap();
     let blob = |descriptor: &Value| {
         let digest = descriptor["digest"].as_str().unwrap();
-        files[&format!("blobs/{}", digest.replace(':', "/"))].as_slice()
+        layout.file(&format!("blobs/{}", digest.replace(':', "/")))
     };
-    let mut manifest = json(&files["index.json"])["manifests"][0].clone();
+    let index = json(&layout.file("index.json"));
+    let mut manifest = index["manifests"].as_array().unwrap().last().unwrap().clone();
     while manifest["config"].is_null() {
-        let inner = json(blob(&manifest));
+        let inner = json(&blob(&manifest));
         manifest = if inner["manifests"].is_null() { inner } else { inner["manifests"][0].clone() };
     }
-    let config = json(blob(&manifest["config"]));
+    let config = json(&blob(&manifest["config"]));
     let mut answer = Answer::default();
     answer.configuration(&config, terms);
     let mut tree = Tree::default();
@@ -136,7 +157,7 @@ pub fn of_image(archive: &Path, terms: &Terms<'_>) -> Answer {
     assert_eq!(layers.len(), diff_ids.len(), "one diff id for every layer");
     for (layer, diff_id) in layers.iter().zip(&diff_ids) {
         let is_base = terms.base_layers.iter().any(|base| Some(base.as_str()) == diff_id.as_str());
-        let entries = entries(layer, diff_id.as_str().unwrap(), blob(layer), is_base);
+        let entries = entries(layer, diff_id.as_str().unwrap(), || blob(layer), is_base);
         tree.apply(&entries);
         if is_base {
             answer.line("layer of the base");
@@ -157,16 +178,23 @@ pub fn of_image(archive: &Path, terms: &Terms<'_>) -> Answer {
 type Entries = Vec<(Vec<u8>, Entry)>;
 
 /// Reads a layer and compares it with its diff id; one of a base, which many cases share, is read once.
-fn entries(layer: &Value, diff_id: &str, blob: &[u8], is_base: bool) -> Arc<Entries> {
+fn entries<'a>(
+    layer: &Value,
+    diff_id: &str,
+    read: impl FnOnce() -> Cow<'a, [u8]>,
+    is_base: bool,
+) -> Arc<Entries> {
     static KNOWN: Mutex<BTreeMap<String, Arc<Entries>>> = Mutex::new(BTreeMap::new());
-    let blob_digest = format!("sha256:{}", hex::encode(Sha256::digest(blob)));
-    assert_eq!(Some(blob_digest.as_str()), layer["digest"].as_str(), "a blob is not what the manifest says");
-    let name = format!("{blob_digest} {diff_id}");
+    let digest = layer["digest"].as_str().unwrap();
+    let name = format!("{digest} {diff_id}");
     if let Some(known) = KNOWN.lock().unwrap().get(&name) {
         return Arc::clone(known);
     }
+    let blob = read();
+    let found = format!("sha256:{}", hex::encode(Sha256::digest(&blob)));
+    assert_eq!(found, digest, "a blob is not what the manifest says");
     let mut bytes = Vec::new();
-    flate2::read::MultiGzDecoder::new(blob).read_to_end(&mut bytes).unwrap();
+    flate2::read::MultiGzDecoder::new(&*blob).read_to_end(&mut bytes).unwrap();
     let found = format!("sha256:{}", hex::encode(Sha256::digest(&bytes)));
     assert_eq!(found, diff_id, "a layer is not what the configuration says");
     let entries = Arc::new(tree::read_layer(&bytes));

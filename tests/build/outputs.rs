@@ -1,4 +1,4 @@
-//! Outputs, read by other people's programs: skopeo, umoci, tar.
+//! Outputs, read by other people's programs: skopeo, umoci, podman, tar.
 
 use std::fs;
 use std::path::Path;
@@ -114,6 +114,32 @@ fn a_docker_archive_has_the_shape_docker_loads() {
     for layer in layers {
         tool("tar", &["tzf", folder.join(layer.as_str().unwrap()).to_str().unwrap()]);
     }
+}
+
+#[test]
+fn podman_loads_a_docker_archive() {
+    let (lab, context) = lab(Who::Caller);
+    let flags = ["-t", "example.org/shop:2", "-t", "other:1", "-o", "type=docker,dest=out/docker.tar"];
+    lab.build(&context, IMAGE, &flags).success();
+    let place = |name: &str| lab.path(name).to_str().unwrap().to_owned();
+    let (root, run, temporary) = (place("podman/root"), place("podman/run"), place("podman/tmp"));
+    let podman = |arguments: &[&str]| {
+        let own = ["--root", &root, "--runroot", &run, "--tmpdir", &temporary, "--storage-driver", "vfs"];
+        let quiet = ["--cgroup-manager", "cgroupfs", "--events-backend", "none"];
+        tool("podman", &[own.as_slice(), &quiet, arguments].concat())
+    };
+    let said = podman(&["load", "-q", "-i", &place("out/docker.tar")]);
+    assert!(said.contains("example.org/shop:2") && said.contains("other:1"), "{said}");
+    let images: Value =
+        serde_json::from_str(&podman(&["image", "inspect", "example.org/shop:2", "other:1"])).unwrap();
+    assert_eq!(images[0]["Id"], images[1]["Id"]);
+    assert_eq!((&images[0]["Labels"]["a"], &images[0]["Config"]["Cmd"][0]), (&"b".into(), &"/x".into()));
+    // Saved by podman, the layers are the same again.
+    podman(&["save", "-q", "--format", "oci-archive", "-o", &place("out/saved.tar"), "other:1"]);
+    let config = tool("skopeo", &["inspect", "--config", &format!("oci-archive:{}", place("out/saved.tar"))]);
+    let config: Value = serde_json::from_str(&config).unwrap();
+    assert_eq!(config["rootfs"]["diff_ids"], images[0]["RootFS"]["Layers"]);
+    assert_eq!(config["rootfs"]["diff_ids"].as_array().unwrap().len(), 2);
 }
 
 #[test]

@@ -43,8 +43,8 @@ impl Compat {
     /// The Go type of values.
     pub(super) fn values_kind(self) -> MapKind {
         MapKind::Named(match self {
-            Self::Helm3 => "chartutil.Values",
-            Self::Helm4 => "common.Values",
+            Self::Helm3 => &"chartutil.Values",
+            Self::Helm4 => &"common.Values",
         })
     }
 

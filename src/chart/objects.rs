@@ -112,7 +112,7 @@ impl Object for Files {
     }
     fn collection(&self) -> Option<Value> {
         let entries = || self.files.iter().map(|f| (Text::from(f.name.as_str()), bytes(f.data.as_bytes())));
-        let kind = MapKind::Named(FILES);
+        let kind = MapKind::Named(&FILES);
         Some(self.collection.get_or_init(|| Value::Map(Map::typed(entries().collect(), kind))).clone())
     }
     fn as_any(&self) -> &dyn Any {

@@ -42,7 +42,7 @@ impl Object for Complex {
 pub(super) fn zero_entry(kind: MapKind) -> Option<Value> {
     match kind {
         MapKind::Strings => Some("".into()),
-        MapKind::Named("engine.files") => {
+        MapKind::Named(&"engine.files") => {
             Some(Value::List(yaml::List::typed(Vec::new(), yaml::ListKind::Byte)))
         }
         MapKind::Any | MapKind::Named(_) => None,

@@ -287,7 +287,8 @@ impl<'t> Reader<'t> {
         let (nodes, line) = (frame.nodes, frame.line);
         let (value, places) = match frame.kind {
             FrameKind::List(items) => (Value::List(List::new(items)), Places::List(frame.parts)),
-            FrameKind::Map { entries, .. } => {
+            FrameKind::Map { mut entries, .. } => {
+                entries.shrink();
                 (Value::Map(Map::from_entries(entries)), Places::Map(frame.seen.into_places()))
             }
         };
@@ -404,7 +405,7 @@ impl<'t> Reader<'t> {
                         self.first(seen, place.clone());
                     }
                     for (key, value) in map.entries() {
-                        entries.entry(key).or_insert(value);
+                        entries.insert_new(key, value);
                     }
                 }
                 _ => entries.extend(map.entries()),

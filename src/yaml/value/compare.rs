@@ -73,9 +73,11 @@ fn copy(value: &Value, depth: usize) -> Value {
         }
         Value::Map(map) if !map.is_nil() => {
             let mut entries = map.read(Clone::clone);
-            for value in entries.values_mut().filter(|v| matches!(v, Value::List(_) | Value::Map(_))) {
-                *value = copy(value, depth + 1);
-            }
+            entries.change_values(|value| {
+                if matches!(value, Value::List(_) | Value::Map(_)) {
+                    *value = copy(value, depth + 1);
+                }
+            });
             Value::Map(Map::typed(entries, map.kind()))
         }
         other => other.clone(),

@@ -1,12 +1,8 @@
 //! Go's maps with string keys: shared, changed in place, read in byte order of their keys.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::{Text, Value, dismantle, stack_is_short};
-
-/// The entries of a map in byte order of their keys.
-pub type Entries = BTreeMap<Text, Value>;
+use super::{Entries, Text, Value, dismantle, stack_is_short};
 
 /// The Go type of a map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +11,8 @@ pub enum MapKind {
     Any,
     /// `map[string]string`, as `split` makes.
     Strings,
-    /// A named type over `map[string]interface {}`, such as `chartutil.Values`.
-    Named(&'static str),
+    /// A named type over `map[string]interface {}`, such as `chartutil.Values`; a thin reference keeps values small.
+    Named(&'static &'static str),
 }
 
 impl MapKind {
@@ -89,7 +85,7 @@ impl Map {
 
     /// Whether `key` is there, be it with null.
     pub fn contains(&self, key: &[u8]) -> bool {
-        self.lock().contains_key(key)
+        self.lock().get(key).is_some()
     }
 
     /// Sets `key`, in every clone of this map.
@@ -147,7 +143,7 @@ impl Map {
     pub(super) fn take_children(self, pending: &mut Vec<Value>) {
         if let Ok(inner) = Arc::try_unwrap(self.inner) {
             let entries = std::mem::take(&mut *inner.entries.write().unwrap_or_else(PoisonError::into_inner));
-            pending.extend(entries.into_values());
+            pending.extend(entries.into_iter().map(|(_, value)| value));
         }
     }
 }
@@ -162,7 +158,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         let entries = self.entries.get_mut().unwrap_or_else(PoisonError::into_inner);
         if stack_is_short() && entries.values().any(|v| matches!(v, Value::List(_) | Value::Map(_))) {
-            dismantle(std::mem::take(entries).into_values().collect());
+            dismantle(std::mem::take(entries).into_iter().map(|(_, value)| value).collect());
         }
     }
 }

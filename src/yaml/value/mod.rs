@@ -1,6 +1,7 @@
 //! The dynamic value: Go's kinds as an enum.
 
 mod compare;
+mod entries;
 mod list;
 mod map;
 mod object;
@@ -9,8 +10,9 @@ mod text;
 use std::sync::Arc;
 
 pub use compare::{deep_copy, deep_equal};
+pub use entries::Entries;
 pub use list::{List, ListKind};
-pub use map::{Entries, Map, MapKind};
+pub use map::{Map, MapKind};
 pub use object::{Method, Object, Param};
 pub use text::{Text, find};
 
@@ -141,7 +143,7 @@ impl Value {
 
     /// A `map[string]interface {}` of the entries.
     pub fn map<K: Into<Text>>(entries: impl IntoIterator<Item = (K, Value)>) -> Self {
-        Self::Map(Map::from_entries(entries.into_iter().map(|(k, v)| (k.into(), v)).collect()))
+        Self::Map(entries.into_iter().map(|(k, v)| (k.into(), v)).collect())
     }
 
     /// The value's kind.
@@ -273,5 +275,15 @@ fn dismantle(mut pending: Vec<Value>) {
             Value::Map(map) => map.take_children(&mut pending),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_small() {
+        assert!(size_of::<Value>() <= 24 && size_of::<Entries>() <= 24);
     }
 }

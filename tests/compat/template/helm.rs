@@ -30,10 +30,13 @@ fn render(functions: &Arc<Functions>, text: &str) -> Result<Vec<u8>, String> {
     templates.parse(FILE, text.as_bytes()).map_err(parsed)?;
     let definitions = include_str!("../../../fixtures/compat/template/definitions.tpl");
     templates.parse("c/templates/_h.tpl", definitions.as_bytes()).map_err(parsed)?;
-    let typed = values().as_map().unwrap().retyped(MapKind::Named("chartutil.Values"));
+    let typed = values().as_map().unwrap().retyped(MapKind::Named(&"chartutil.Values"));
     let template = Value::Map(Map::typed(
-        [("Name", FILE), ("BasePath", "c/templates")].map(|(k, v)| (k.into(), v.into())).into(),
-        MapKind::Named("chartutil.Values"),
+        [("Name", FILE), ("BasePath", "c/templates")]
+            .into_iter()
+            .map(|(k, v)| (k.into(), v.into()))
+            .collect(),
+        MapKind::Named(&"chartutil.Values"),
     ));
     let data = Value::map([("Values", Value::Map(typed)), ("Template", template)]);
     let live = Live::new(host::clock::system(), true);

@@ -1,6 +1,7 @@
 //! Reading: events to values, as `sigs.k8s.io/yaml` ends up with them.
 
 mod entries;
+mod keys;
 mod places;
 mod scalar;
 
@@ -13,6 +14,7 @@ use crate::yaml::parse::{Event, Parser, Properties};
 use crate::yaml::scan::Input;
 use crate::yaml::{Entries, Error, List, Map, Text, Value};
 pub use entries::read_entries;
+use keys::Keys;
 use places::{Place, Places, Seen};
 use scalar::{Scalars, key_of};
 
@@ -84,6 +86,7 @@ struct Reader<'t> {
     options: Options,
     anchors: HashMap<Cow<'t, str>, Anchor>,
     frames: Vec<Frame<'t>>,
+    keys: Keys,
     /// Nodes decoded so far, and those of them that came from aliases.
     decoded: usize,
     aliased: usize,
@@ -170,6 +173,7 @@ impl<'t> Reader<'t> {
             options,
             anchors: HashMap::new(),
             frames: Vec::new(),
+            keys: Keys::default(),
             decoded: 0,
             aliased: 0,
             problem: None,

@@ -36,7 +36,7 @@ impl<'t> Reader<'t> {
             Scalar::Uint(n) => Some(Key::Odd(format!("unsupported map key of type: uint64, key: {n:#x}"))),
             Scalar::Float(f) => Some(Key::Typed(float_key(*f).into())),
             Scalar::Merge => Some(Key::Merge),
-            Scalar::Timestamp | Scalar::Str => Some(Key::Text((&*text).into())),
+            Scalar::Timestamp | Scalar::Str => Some(Key::Text(self.keys.text(&text))),
         };
         let value = match scalar {
             // The key's own text is all that is wanted of it.

@@ -33,6 +33,6 @@ pub use read::{Options, read, read_all, read_entries, read_map};
 pub use sort::natural_order;
 pub use value::{
     Entries, IntKind, Kind, List, ListKind, MAX_DEPTH, Map, MapKind, Method, Object, Param, Text, UintKind,
-    Value, deep_copy, deep_equal, find,
+    Value, deep_copy, deep_equal, find, lossy,
 };
 pub use write::{Style, write, write_with};

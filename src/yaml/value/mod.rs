@@ -14,7 +14,7 @@ pub use entries::Entries;
 pub use list::{List, ListKind};
 pub use map::{Map, MapKind};
 pub use object::{Method, Object, Param};
-pub use text::{Text, find};
+pub use text::{Text, find, lossy};
 
 /// How deep a tree may nest before printing, comparing or copying it is refused.
 ///

@@ -21,10 +21,7 @@ impl Text {
 
     /// The text with U+FFFD for each bad byte, as Go's conversions to runes see it.
     pub fn lossy(&self) -> Cow<'_, str> {
-        match self.as_str() {
-            Some(text) => Cow::Borrowed(text),
-            None => Cow::Owned(go_lossy(&self.0)),
-        }
+        lossy(&self.0)
     }
 
     /// Length in bytes, as Go's `len`.
@@ -43,10 +40,28 @@ pub fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
     let Some((first, rest)) = needle.split_first() else { return Some(0) };
     let mut from = 0;
     loop {
-        from += text.get(from..)?.iter().position(|b| b == first)? + 1;
+        from += position(text.get(from..)?, *first)? + 1;
         if text[from..].starts_with(rest) {
             return Some(from - 1);
         }
+    }
+}
+
+/// Where a byte first stands. Long stretches without it are passed many bytes at a time.
+fn position(text: &[u8], wanted: u8) -> Option<usize> {
+    const STRIDE: usize = 64;
+    let clear = text
+        .chunks_exact(STRIDE)
+        .take_while(|chunk| !chunk.iter().fold(false, |found, b| found | (*b == wanted)));
+    let from = clear.count() * STRIDE;
+    text[from..].iter().position(|b| *b == wanted).map(|at| from + at)
+}
+
+/// Bytes as text with U+FFFD for each bad byte, as Go's conversions to runes see them.
+pub fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(go_lossy(bytes)),
     }
 }
 
@@ -117,5 +132,22 @@ impl fmt::Display for Text {
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&*self.lossy(), f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finding_far_and_near() {
+        for length in [0, 1, 63, 64, 65, 200] {
+            let text = [vec![b'x'; length], b"---".to_vec(), vec![b'x'; 70]].concat();
+            assert_eq!(find(&text, b"---"), Some(length));
+            assert_eq!(find(&text, b"-"), Some(length));
+            assert_eq!(find(&text, b"--x"), Some(length + 1));
+            assert_eq!(find(&text, b"y"), None);
+        }
+        assert_eq!((find(b"", b""), find(b"", b"a"), find(b"-", b"--")), (Some(0), None, None));
     }
 }

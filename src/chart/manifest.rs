@@ -2,12 +2,13 @@
 //! (`Helm: pkg/release/v1/util`: manifest.go, manifest_sorter.go, kind_sorter.go).
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::decode::{Decoder, read_fields};
-use super::{Compat, Error};
-use crate::yaml::{Text, Value, find};
+use super::{Compat, Error, Rendered};
+use crate::yaml::{Value, find};
 
 /// What Helm looks at of a manifest.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +29,7 @@ pub struct Manifest {
     /// The template it came from.
     pub path: String,
     /// Its text.
-    pub content: Text,
+    pub content: Rendered,
     /// What it is.
     pub head: Head,
 }
@@ -43,7 +44,7 @@ pub struct Hook {
     /// The template it came from.
     pub path: String,
     /// Its text.
-    pub manifest: Text,
+    pub manifest: Rendered,
     /// The moments, as Helm spells them.
     pub events: Vec<&'static str>,
     /// Its place among the hooks of a moment.
@@ -127,14 +128,14 @@ const LARGE: usize = 100_000;
 ///
 /// # Errors
 /// [`Error::Manifest`] for the first document that is not YAML or has a head of other types.
-pub fn sort(files: &BTreeMap<String, Text>, compat: Compat) -> Result<Sorted, Error> {
+pub fn sort(files: &BTreeMap<String, Rendered>, compat: Compat) -> Result<Sorted, Error> {
     let mut sorted = Sorted::default();
     let is_partial = |path: &str| path.rsplit('/').next().is_some_and(|name| name.starts_with('_'));
-    let documents = |(path, content): &(&String, &Text)| -> Vec<_> {
+    let documents = |(path, content): &(&String, &Rendered)| -> Vec<_> {
         let documents = split(content, compat).into_iter();
         documents.map(|text| (head(text.as_bytes(), compat), (*path).clone(), text)).collect()
     };
-    let files: Vec<(&String, &Text)> = files
+    let files: Vec<(&String, &Rendered)> = files
         .iter()
         .filter(|(path, content)| !(is_partial(path) || content.as_bytes().trim_ascii().is_empty()))
         .collect();
@@ -152,7 +153,7 @@ pub fn sort(files: &BTreeMap<String, Text>, compat: Compat) -> Result<Sorted, Er
     Ok(sorted)
 }
 
-fn add(sorted: &mut Sorted, path: String, content: Text, head: Head) {
+fn add(sorted: &mut Sorted, path: String, content: Rendered, head: Head) {
     let Some(wanted) = head.annotations.get("helm.sh/hook") else {
         return sorted.manifests.push(Manifest { path, content, head });
     };
@@ -226,7 +227,7 @@ fn metadata(d: &mut Decoder, head: &mut Head, value: &Value) {
 }
 
 /// Cuts a file into its documents; empty ones are dropped.
-pub fn split(text: &Text, compat: Compat) -> Vec<Text> {
+pub fn split(text: &Rendered, compat: Compat) -> Vec<Rendered> {
     match compat {
         Compat::Helm3 => split_3(text),
         Compat::Helm4 => split_4(text),
@@ -239,12 +240,13 @@ fn blank(b: u8) -> bool {
 }
 
 /// At `---` in front of all or behind a line end, together with all white space around it.
-fn split_3(text: &Text) -> Vec<Text> {
-    let bytes = trim_end(trim_start(text.as_bytes()));
+fn split_3(text: &Rendered) -> Vec<Rendered> {
+    let text = text.trimmed_start(trim_start).trimmed_end(trim_end);
+    let bytes = text.as_bytes();
     let mut documents = Vec::new();
-    let mut keep = |part: &[u8]| {
+    let mut keep = |part: Range<usize>| {
         if !part.is_empty() {
-            documents.push(Text::from(trim_end(trim_start(part))));
+            documents.push(text.part(part).trimmed_start(trim_start).trimmed_end(trim_end));
         }
     };
     let (mut from, mut at) = (0, 0);
@@ -258,25 +260,26 @@ fn split_3(text: &Text) -> Vec<Text> {
         while end > from && blank(bytes[end - 1]) {
             end -= 1;
         }
-        keep(&bytes[from..end]);
+        keep(from..end);
         from = found + 3;
         while bytes.get(from).is_some_and(|b| blank(*b)) {
             from += 1;
         }
         at = from;
     }
-    keep(&bytes[from..]);
+    keep(from..bytes.len());
     documents
 }
 
 /// At every line that begins with `---`.
-fn split_4(text: &Text) -> Vec<Text> {
-    let bytes = trim_start(text.as_bytes());
+fn split_4(text: &Rendered) -> Vec<Rendered> {
+    let text = text.trimmed_start(trim_start);
+    let bytes = text.as_bytes();
     let mut documents = Vec::new();
-    let mut keep = |part: &[u8]| {
-        let part = trim_start(part);
+    let mut keep = |part: Range<usize>| {
+        let part = text.part(part).trimmed_start(trim_start);
         if !part.is_empty() {
-            documents.push(Text::from(part));
+            documents.push(part);
         }
     };
     let (mut from, mut at) = (0, 0);
@@ -285,19 +288,19 @@ fn split_4(text: &Text) -> Vec<Text> {
             at = found + 1;
             continue;
         }
-        keep(&bytes[from..found]);
+        keep(from..found);
         from = found + 3;
         while bytes.get(from).is_some_and(|b| matches!(b, b' ' | b'\t')) {
             from += 1;
         }
         at = from;
     }
-    keep(&bytes[from..]);
+    keep(from..bytes.len());
     documents
 }
 
 /// Without the white space, Unicode's included, in front.
-fn trim_start(bytes: &[u8]) -> &[u8] {
+pub fn trim_start(bytes: &[u8]) -> &[u8] {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.trim_start().as_bytes(),
         Err(_) => bytes.trim_ascii_start(),
@@ -305,7 +308,7 @@ fn trim_start(bytes: &[u8]) -> &[u8] {
 }
 
 /// Without the white space, Unicode's included, behind.
-pub(super) fn trim_end(bytes: &[u8]) -> &[u8] {
+pub fn trim_end(bytes: &[u8]) -> &[u8] {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.trim_end().as_bytes(),
         Err(_) => bytes.trim_ascii_end(),

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Compat, Error, split};
-use crate::yaml::{self, Map, Options, Text, Value, deep_copy, deep_equal};
+use super::{Compat, Error, Rendered, split};
+use crate::yaml::{self, Map, Options, Value, deep_copy, deep_equal};
 
 /// The annotation with the name of a document's file.
 const MARK: &str = "postrenderer.helm.sh/postrender-filename";
@@ -16,7 +16,7 @@ const MARK: &str = "postrenderer.helm.sh/postrender-filename";
 ///
 /// # Errors
 /// [`Error::Manifest`] if a document is not YAML or no map.
-pub fn merge(files: &BTreeMap<String, Text>) -> Result<Vec<u8>, Error> {
+pub fn merge(files: &BTreeMap<String, Rendered>) -> Result<Vec<u8>, Error> {
     let mut out = Vec::new();
     for (path, content) in files {
         let name = path.rsplit('/').next().unwrap_or_default();
@@ -45,11 +45,11 @@ pub fn merge(files: &BTreeMap<String, Text>) -> Result<Vec<u8>, Error> {
 ///
 /// # Errors
 /// [`Error::Manifest`] if it is not YAML.
-pub fn part(answer: &[u8]) -> Result<BTreeMap<String, Text>, Error> {
+pub fn part(answer: &[u8]) -> Result<BTreeMap<String, Rendered>, Error> {
     const SOURCE: &str = "the post-renderer's output";
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     let mut number = 0;
-    for document in split(&Text::from(answer), Compat::Helm4) {
+    for document in split(&answer.into(), Compat::Helm4) {
         let text = document.lossy();
         let value = read(SOURCE, &text)?;
         if value.is_null() {
@@ -69,7 +69,7 @@ pub fn part(answer: &[u8]) -> Result<BTreeMap<String, Text>, Error> {
         file.push_str(&plain);
         number += 1;
     }
-    Ok(files.into_iter().map(|(path, text)| (path, Text::from(text))).collect())
+    Ok(files.into_iter().map(|(path, text)| (path, text.into())).collect())
 }
 
 fn read(path: &str, text: &str) -> Result<Value, Error> {
@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     fn there_and_back(document: &str, stream: &str) {
-        let files = BTreeMap::from([("c/t.yaml".to_owned(), Text::from(document))]);
+        let files = BTreeMap::from([("c/t.yaml".to_owned(), Rendered::from(document))]);
         let merged = String::from_utf8(merge(&files).unwrap()).unwrap();
         assert_eq!(merged, stream);
         let back = part(merged.as_bytes()).unwrap();
@@ -267,15 +267,15 @@ mod tests {
     #[test]
     fn what_a_line_cannot_do_is_written_anew() {
         let files = BTreeMap::from([
-            ("a".to_owned(), Text::from("metadata: {\n  name: x}\n")),
-            ("_p".to_owned(), Text::from("not: sent\n")),
-            ("c".to_owned(), Text::from("# nothing\n")),
+            ("a".to_owned(), Rendered::from("metadata: {\n  name: x}\n")),
+            ("_p".to_owned(), Rendered::from("not: sent\n")),
+            ("c".to_owned(), Rendered::from("# nothing\n")),
         ]);
         let merged = String::from_utf8(merge(&files).unwrap()).unwrap();
         assert_eq!(merged, format!("metadata:\n  annotations:\n    {MARK}: a\n  name: x\n"));
         assert_eq!(part(merged.as_bytes()).unwrap()["a"].lossy(), "metadata:\n  name: x\n");
         for bad in ["- a\n", "metadata: 1\n", "metadata: {annotations: []}\n", "a: {\n"] {
-            let files = BTreeMap::from([("a".to_owned(), Text::from(bad))]);
+            let files = BTreeMap::from([("a".to_owned(), Rendered::from(bad))]);
             assert!(merge(&files).is_err() || bad == "- a\n", "{bad}");
         }
     }

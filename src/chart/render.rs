@@ -7,7 +7,7 @@ use super::capabilities::Capabilities;
 use super::dependencies::table;
 use super::objects::{Files, chart_value};
 use super::words::{exec_error, parse_error};
-use super::{Chart, Compat, Error};
+use super::{Chart, Compat, Error, Rendered};
 use crate::template::trace::Recording;
 use crate::template::{Door, Functions, MissingKey, Session, Templates, without_no_value};
 use crate::yaml::{Map, Text, Value};
@@ -47,7 +47,7 @@ pub fn render(
     request: &Request<'_>,
     functions: Arc<Functions>,
     door: &dyn Door,
-) -> Result<BTreeMap<String, Text>, Error> {
+) -> Result<BTreeMap<String, Rendered>, Error> {
     render_in(request, &Collected::of(request), functions, &mut Session::new(door))
 }
 
@@ -55,7 +55,7 @@ pub fn render(
 #[derive(Debug)]
 pub struct Recorded {
     /// What [`render`] would have given.
-    pub files: Result<BTreeMap<String, Text>, Error>,
+    pub files: Result<BTreeMap<String, Rendered>, Error>,
     /// What was read for it, and what was read last if it failed.
     pub recording: Recording,
     /// The texts of the templates by path.
@@ -82,7 +82,7 @@ fn render_in(
     collected: &Collected,
     functions: Arc<Functions>,
     session: &mut Session<'_>,
-) -> Result<BTreeMap<String, Text>, Error> {
+) -> Result<BTreeMap<String, Rendered>, Error> {
     let found = &collected.templates;
     let order = sorted(found.keys());
     let mut templates = Templates::new("gotpl", functions, MissingKey::Zero);

@@ -42,8 +42,16 @@ pub fn text(text: impl AsRef<str>) -> Result<(), Failure> {
 /// # Errors
 /// See [`text`].
 pub fn bytes(bytes: &[u8]) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
+    pieces(std::iter::once(bytes))
+}
+
+/// Writes bytes to standard output, piece by piece. A reader that went away is no error.
+///
+/// # Errors
+/// See [`text`].
+pub fn pieces<'p>(mut pieces: impl Iterator<Item = &'p [u8]>) -> Result<(), Failure> {
+    let mut out = io::BufWriter::with_capacity(64 << 10, io::stdout().lock());
+    match pieces.try_for_each(|piece| out.write_all(piece)).and_then(|()| out.flush()) {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::new(Kind::Environment, "write to standard output").caused_by(&e))
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
-use crate::chart::{Compat, head, split};
+use crate::chart::{Compat, Rendered, head, split};
 use crate::yaml::{Node, NodeKind, Text, Value, find, read_nodes};
 
 /// A step of a path in an object or in values.
@@ -82,7 +82,11 @@ impl<'a> Asked<'a> {
 }
 
 impl Place {
-    pub(super) fn find(files: &BTreeMap<String, Text>, asked: &str, compat: Compat) -> Result<Self, String> {
+    pub(super) fn find(
+        files: &BTreeMap<String, Rendered>,
+        asked: &str,
+        compat: Compat,
+    ) -> Result<Self, String> {
         let wanted = Asked::parse(asked)?;
         let mut others = Vec::new();
         for (file, text) in files.iter().filter(|(path, _)| !path.ends_with("NOTES.txt")) {
@@ -122,7 +126,7 @@ impl Place {
     fn inside(
         wanted: &Asked<'_>,
         file: &str,
-        (begin, document): (usize, &Text),
+        (begin, document): (usize, &Rendered),
         node: &Node,
     ) -> Result<Self, String> {
         let bytes = document.as_bytes();
@@ -259,7 +263,7 @@ mod tests {
     fn places_have_lines() {
         let text = "---\nkind: A\nmetadata: {name: x}\n---\nkind: B\nmetadata:\n  name: x\n  labels:\n    a.b/c: d\nspec:\n  \
                     list:\n  - name: one\n    v: 1\n  - name: two\n    v: 2\n";
-        let files = BTreeMap::from([("c/templates/t.yaml".to_owned(), Text::from(text))]);
+        let files = BTreeMap::from([("c/templates/t.yaml".to_owned(), Rendered::from(text))]);
         let find = |asked: &str| Place::find(&files, asked, Compat::Helm4).map(|p| (p.name, p.text));
         assert_eq!(find("b/x:spec.list[1].v").unwrap(), ("b/x:spec.list[1].v".to_owned(), "v: 2".to_owned()));
         assert_eq!(find("B/x:spec.list[name=one]").unwrap().1, "- name: one\n  v: 1");

@@ -7,11 +7,11 @@ use super::{Linter, Severity, deprecations, names};
 use crate::chart::decode::{Decoder, read};
 use crate::chart::file::EntryKind;
 use crate::chart::{
-    Capabilities, Chart, Compat, KubeVersion, Release, Request, coalesce, process, render, validate,
+    Capabilities, Chart, Compat, KubeVersion, Release, Rendered, Request, coalesce, process, render, validate,
 };
 use crate::template::{Door, Fault, Function};
 use crate::yaml::quote::quote;
-use crate::yaml::{Param, Text, Value};
+use crate::yaml::{Param, Value};
 
 const FOLDER: &str = "templates/";
 
@@ -53,7 +53,7 @@ impl Linter<'_> {
         chart: &mut Chart,
         door: &dyn Door,
         warnings: &mut Vec<String>,
-    ) -> Option<BTreeMap<String, Text>> {
+    ) -> Option<BTreeMap<String, Rendered>> {
         let (compat, user) = (self.subject.compat, self.subject.values);
         process(chart, user, compat, warnings).ok()?;
         // Helm coalesces twice here, which takes nulls away that rendering alone would leave.
@@ -89,8 +89,8 @@ impl Linter<'_> {
         }
     }
 
-    fn files(&mut self, chart: &Chart, rendered: &BTreeMap<String, Text>) {
-        let none = Text::default();
+    fn files(&mut self, chart: &Chart, rendered: &BTreeMap<String, Rendered>) {
+        let none = Rendered::default();
         for template in chart.templates.iter() {
             let path = template.name.as_str();
             self.rule(Severity::Error, path, extension(path));
@@ -140,7 +140,7 @@ impl Linter<'_> {
         }
     }
 
-    fn object(&mut self, path: &str, object: &Object, content: &Text) {
+    fn object(&mut self, path: &str, object: &Object, content: &Rendered) {
         let said = |text: Option<String>| text.map_or(Ok(()), Err);
         self.rule(Severity::Warning, path, said(names::complaint(&object.kind, &object.name)));
         let assumed = || KubeVersion::assumed(self.subject.compat);
@@ -191,7 +191,7 @@ fn extension(path: &str) -> Result<(), String> {
     }
 }
 
-fn indent(content: &Text) -> Result<(), String> {
+fn indent(content: &Rendered) -> Result<(), String> {
     let text = content.lossy();
     let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     if first.starts_with([' ', '\t']) {
@@ -260,7 +260,7 @@ pub(super) fn head(document: &[u8], compat: Compat) -> Result<Option<Object>, St
     Ok(Some(object))
 }
 
-fn keeps_in_list(content: &Text) -> bool {
+fn keeps_in_list(content: &Rendered) -> bool {
     let Ok(document) = read(content.as_bytes()) else { return false };
     let Some(Value::List(items)) = document.get("items") else { return false };
     let policy = |item: &Value| {

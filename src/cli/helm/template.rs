@@ -137,7 +137,7 @@ impl Template {
             (None, None) => run(cx, settings, &request),
         }?;
         warn(&report.warnings);
-        print(&report.output)?;
+        crate::cli::output::pieces(report.output.pieces())?;
         end(report.failure)
     }
 

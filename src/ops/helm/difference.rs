@@ -30,9 +30,9 @@ pub fn run(cx: &Context, settings: &Settings, request: &Request, other: &str) ->
     if let Some(failure) = before.failure {
         return Err(failure.while_doing(doing));
     }
-    let changes =
-        chart::changes(&before.output, &now.output, settings.compat).map_err(|e| failed(doing, e))?;
-    now.output = changes.to_string().into_bytes();
+    let changes = chart::changes(&before.output.to_bytes(), &now.output.to_bytes(), settings.compat)
+        .map_err(|e| failed(doing, e))?;
+    now.output = changes.to_string().into();
     Ok(now)
 }
 

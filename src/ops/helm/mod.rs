@@ -9,6 +9,7 @@ mod folder;
 pub mod home;
 pub mod known;
 pub mod lint;
+pub mod output;
 pub mod package;
 mod post_render;
 pub mod pull;

@@ -1,6 +1,5 @@
 //! `lap helm template --value-sets`: one chart rendered with many sets of values in one run.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use super::template::{self, Report, Request};
@@ -38,8 +37,8 @@ pub fn run(cx: &Context, settings: &Settings, request: &Request, folder: &Path) 
         let done = done.unwrap_or_else(|failure| Report { failure: Some(failure), ..Report::default() });
         let named = |words: String| format!("{}: {words}", set.name);
         report.warnings.extend(done.warnings.into_iter().map(named));
-        let _ = writeln!(report.output, "# Values: {}", set.name);
-        report.output.extend_from_slice(&done.output);
+        report.output.push(format!("# Values: {}\n", set.name));
+        report.output.append(done.output);
         failures
             .extend(done.failure.map(|failure| failure.while_doing(format!("use the values {}", set.name))));
     }

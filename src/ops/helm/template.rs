@@ -7,19 +7,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::chart::{check_dependencies, detect, read, values};
+use super::output::Output;
 use super::trouble::Trouble;
 use super::{Settings, failed, load, post_render};
 use crate::base::{Failure, Kind};
 use crate::chart::explain::{Question, Source, explain, read_last};
 use crate::chart::{
-    self, Capabilities, Chart, Compat, Given, Hook, KubeVersion, Recorded, Release, Sorted, coalesce_last,
-    is_compatible, pattern, process,
+    self, Capabilities, Chart, Compat, Given, Hook, KubeVersion, Recorded, Release, Rendered, Sorted,
+    coalesce_last, is_compatible, pattern, process,
 };
 use crate::host::{self, fs};
 use crate::ops::door::Live;
 use crate::report::Context;
 use crate::template::{Functions, MissingKey, Session, Templates};
-use crate::yaml::{Map, Text, Value};
+use crate::yaml::{Map, Value};
 
 /// What to render.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +65,7 @@ pub struct Request {
 #[derive(Debug, Default)]
 pub struct Report {
     /// For standard output.
-    pub output: Vec<u8>,
+    pub output: Output,
     /// For standard error.
     pub warnings: Vec<String>,
     /// Why not all is well; the output may still be worth seeing.
@@ -245,7 +246,7 @@ impl Render<'_> {
             let question = Question { chart, given: &given, recorded: &recorded, compat };
             let told =
                 explain(&question, place).map_err(|e| failed(format!("explain {place}"), e.to_string()))?;
-            self.report.output = told.to_string().into_bytes();
+            self.report.output = told.to_string().into();
             return Ok(());
         }
         let mut files = match chart::render(&request, Arc::clone(&functions), &door) {
@@ -304,13 +305,14 @@ impl Render<'_> {
     }
 
     /// All files as they were rendered, for somebody who looks for the mistake.
-    fn raw(&mut self, files: &BTreeMap<String, Text>) {
-        let mut out = Vec::new();
+    fn raw(&mut self, files: &BTreeMap<String, Rendered>) {
+        let mut out = Output::default();
         for (path, content) in files.iter().filter(|(_, c)| !c.as_bytes().trim_ascii().is_empty()) {
-            document(&mut out, path, content.as_bytes());
+            out.document(path, content.clone());
         }
-        self.report.output.extend_from_slice(out.trim_ascii());
-        self.report.output.push(b'\n');
+        out.trim();
+        out.push("\n");
+        self.report.output.append(out);
     }
 
     fn write(&mut self, chart: &Chart, sorted: &Sorted) -> Result<(), Failure> {
@@ -325,45 +327,42 @@ impl Render<'_> {
             let folder = folder.clone();
             return self.write_files(chart, sorted, &hooks, &folder);
         }
-        let lengths =
-            sorted.manifests.iter().map(|manifest| manifest.content.len() + manifest.path.len() + 20);
-        let mut out = Vec::with_capacity(lengths.sum());
+        let mut out = Output::default();
         if self.request.include_crds {
             for crd in chart.crds() {
-                document(&mut out, &crd.path, crd.file.data.as_bytes());
+                out.document(&crd.path, crd.file.data.as_bytes().into());
             }
         }
         for manifest in &sorted.manifests {
-            document(&mut out, &manifest.path, manifest.content.as_bytes());
+            out.document(&manifest.path, manifest.content.clone());
         }
         if let (Some((program, arguments)), true) = (&self.request.post_renderer, self.settings.compat.is_3())
         {
-            out = post_render::run(&self.doing, program, arguments, &out)?;
+            out = post_render::run(&self.doing, program, arguments, &out.to_bytes())?.into();
         }
-        trim(&mut out);
-        let mut all = out;
-        all.push(b'\n');
+        out.trim();
+        out.push("\n");
         for hook in hooks {
-            document(&mut all, &hook.path, hook.manifest.as_bytes());
+            out.document(&hook.path, hook.manifest.clone());
         }
         if self.request.show_only.is_empty() {
-            self.report.output = all;
+            self.report.output = out;
             return Ok(());
         }
-        self.show_only(&all.into())
+        self.show_only(&out.to_bytes().into())
     }
 
-    fn show_only(&mut self, all: &Text) -> Result<(), Failure> {
+    fn show_only(&mut self, all: &Rendered) -> Result<(), Failure> {
         let documents = chart::split(all, self.settings.compat);
-        let mut out = Vec::new();
+        let mut out = Output::default();
         for wanted in &self.request.show_only {
             let mut found = false;
             for document in &documents {
                 if source_of(document).is_some_and(|path| pattern::matches(wanted, &path) == Ok(true)) {
                     found = true;
-                    out.extend_from_slice(b"---\n");
-                    out.extend_from_slice(document.as_bytes());
-                    out.push(b'\n');
+                    out.push("---\n");
+                    out.push(document.clone());
+                    out.push("\n");
                 }
             }
             if !found {
@@ -402,7 +401,7 @@ impl Render<'_> {
             write_file(&named, &hook.path, hook.manifest.as_bytes(), append, &mut lines)?;
         }
         lines.push('\n');
-        self.report.output = lines.into_bytes();
+        self.report.output = lines.into();
         Ok(())
     }
 }
@@ -415,18 +414,8 @@ fn document(out: &mut Vec<u8>, path: &str, content: &[u8]) {
     out.push(b'\n');
 }
 
-/// Takes off what Go's `strings.TrimSpace` does, in place.
-fn trim(bytes: &mut Vec<u8>) {
-    let (lead, length) = match std::str::from_utf8(bytes) {
-        Ok(text) => (text.len() - text.trim_start().len(), text.trim().len()),
-        Err(_) => (bytes.len() - bytes.trim_ascii_start().len(), bytes.trim_ascii().len()),
-    };
-    bytes.drain(..lead);
-    bytes.truncate(length);
-}
-
 /// The path behind the chart's name in the comment that says where a document comes from.
-fn source_of(document: &Text) -> Option<String> {
+fn source_of(document: &Rendered) -> Option<String> {
     let text = document.lossy();
     text.lines().find_map(|line| {
         let (_, path) = line.split_once("# Source: ")?;

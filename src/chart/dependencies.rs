@@ -31,6 +31,8 @@ pub fn is_compatible(constraint: &str, version: &str) -> bool {
     }
 }
 
+/// The key that turns groups of dependencies on and off.
+const TAGS: &[u8] = b"tags";
 /// How many charts one chart may become: aliases of charts that have aliases multiply.
 const MAX_CHARTS: usize = 4096;
 
@@ -67,7 +69,10 @@ impl Processor<'_> {
                 "dependencies and their aliases make more than {MAX_CHARTS} charts"
             )));
         }
-        let values = self.coalescer.values(chart, values, Nulls::Remove)?;
+        let values = match asks_for_tags_only(chart, values, path) {
+            true => self.with_tags(chart, values)?,
+            false => self.coalescer.values(chart, values, Nulls::Remove)?,
+        };
         self.by_tags(&mut declared, &values);
         self.by_conditions(&mut declared, &values, path);
         let off: Vec<String> =
@@ -82,8 +87,23 @@ impl Processor<'_> {
         Ok(())
     }
 
+    /// The values with the tags of a chart under them. All else is shared: where charts are nested, copies of everything at
+    /// every level would grow with the fourth power of the depth.
+    fn with_tags(&mut self, chart: &Chart, values: &Map) -> Result<Map, Error> {
+        let only = |map: &Map| map.get(TAGS).map(|tags| (TAGS.into(), tags)).into_iter().collect::<Map>();
+        let of_chart =
+            Chart { metadata: chart.metadata.clone(), values: only(&chart.values), ..Chart::default() };
+        let tags = self.coalescer.values(&of_chart, &only(values), Nulls::Remove)?;
+        let all: Map = values.entries().into_iter().collect();
+        match tags.get(TAGS) {
+            Some(tags) => all.insert(TAGS, tags),
+            None => drop(all.remove(TAGS)),
+        }
+        Ok(all)
+    }
+
     fn by_tags(&mut self, declared: &mut [Option<Dependency>], values: &Map) {
-        let Some(Value::Map(tags)) = values.get(b"tags") else { return };
+        let Some(Value::Map(tags)) = values.get(TAGS) else { return };
         for dependency in declared.iter_mut().flatten() {
             let (mut on, mut off) = (false, false);
             for tag in &dependency.tags {
@@ -165,6 +185,22 @@ impl Processor<'_> {
         }
         dependency.import_values = settled;
     }
+}
+
+/// Whether nothing but the tags of a chart's values can decide which of its dependencies take part. Conditions are looked up
+/// along the path from the outermost chart, whose sections have been coalesced by then; a chart has a say in them only if
+/// one of its values, or of the charts below it, goes by a name that stands at the top.
+fn asks_for_tags_only(chart: &Chart, values: &Map, path: &str) -> bool {
+    let outermost = path.split('.').next().unwrap_or_default();
+    !outermost.is_empty() && !chart.values.contains(outermost.as_bytes()) && !has_section(chart, values)
+}
+
+/// Whether a chart below `chart` has a section at the top of the values.
+fn has_section(chart: &Chart, values: &Map) -> bool {
+    chart.dependencies.iter().any(|below| {
+        let name = below.metadata.name.as_bytes();
+        name == TAGS || values.contains(name) || has_section(below, values)
+    })
 }
 
 /// The copy of a loaded chart that a declared dependency stands for.

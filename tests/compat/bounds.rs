@@ -1,8 +1,11 @@
 //! Charts and values that are made to go on for ever: a clear error, in bounded time and memory.
 
+use std::io::Write as _;
 use std::process::Command;
 
 use tempfile::TempDir;
+
+use super::helm::tar::{archive, file, pax};
 
 const CHART: &str = "apiVersion: v2\nname: c\nversion: 1.0.0\n";
 
@@ -63,6 +66,35 @@ fn charts_in_themselves() {
     }
     let (code, err) = render(&files, &[]);
     assert!(code == 1 && err.contains("nested deeper than"), "{code} {err}");
+}
+
+/// Every level has values and globals of its own and a condition for the next one: each level sees all above it.
+#[test]
+fn charts_in_charts_with_values() {
+    let mut files = Vec::new();
+    let mut folder = "c".to_owned();
+    for depth in 0..30 {
+        let name = if depth == 0 { "c".to_owned() } else { format!("s{depth}") };
+        let next = format!("s{}", depth + 1);
+        let mut text = format!("apiVersion: v2\nname: {name}\nversion: 1.0.0\n");
+        if depth < 29 {
+            text += &format!(
+                "dependencies: [{{name: {next}, version: 1.0.0, condition: {next}.use, tags: [t{depth}]}}]\n"
+            );
+        }
+        let mut values = format!("{next}: {{use: {}}}\ntags: {{t{depth}: true}}\nglobal:\n", depth != 25);
+        values += &(0..15).map(|n| format!("  g{depth}-{n}: {{a: [b, c]}}\n")).collect::<String>();
+        values += &(0..15).map(|n| format!("k{n}: {{a: [b, c]}}\n")).collect::<String>();
+        files.push((format!("{folder}/Chart.yaml"), text.into_bytes()));
+        files.push((format!("{folder}/values.yaml"), values.into_bytes()));
+        // The first level that the condition above it leaves out would fail.
+        let template: &[u8] =
+            if depth > 25 { b"{{ fail \"not off\" }}" } else { b"a: {{ len .Values.global }}\n" };
+        files.push((format!("{folder}/templates/t.yaml"), template.to_vec()));
+        folder = format!("{folder}/charts/{next}");
+    }
+    let (code, err) = render(&files, &[]);
+    assert!(code == 0, "{err}");
 }
 
 #[test]
@@ -131,6 +163,36 @@ fn schemas_that_lead_to_themselves() {
         &[("values.schema.json", tree), ("values.yaml", "t: {t: {t: {num: x}}}\n")],
         "at '/t/t/t/num': got string, want integer",
     );
+}
+
+#[test]
+fn archives_in_archives() {
+    let mut inner: Option<Vec<u8>> = None;
+    for depth in (0..300).rev() {
+        let name = if depth == 0 { "c".to_owned() } else { format!("s{depth}") };
+        let chart = format!("apiVersion: v2\nname: {name}\nversion: 1.0.0\n");
+        let mut parts = vec![file(&format!("{name}/Chart.yaml"), chart.as_bytes())];
+        parts.extend(inner.map(|bytes| file(&format!("{name}/charts/s{}-1.0.0.tgz", depth + 1), &bytes)));
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+        out.write_all(&archive(&parts)).unwrap();
+        inner = Some(out.finish().unwrap());
+    }
+    let (code, err) = render(&[("c".to_owned(), inner.unwrap())], &[]);
+    assert!(code == 1 && err.contains("charts are nested deeper than 32"), "{err}");
+    // All levels in one archive, which needs no more than their names.
+    let mut parts = Vec::new();
+    let mut folder = "c".to_owned();
+    for depth in 0..300 {
+        let name = if depth == 0 { "c".to_owned() } else { format!("s{depth}") };
+        let chart = format!("apiVersion: v2\nname: {name}\nversion: 1.0.0\n");
+        parts.push(pax(b'x', &[("path", format!("{folder}/Chart.yaml").as_bytes())]));
+        parts.push(file("x", chart.as_bytes()));
+        folder = format!("{folder}/charts/s{}", depth + 1);
+    }
+    let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    out.write_all(&archive(&parts)).unwrap();
+    let (code, err) = render(&[("c".to_owned(), out.finish().unwrap())], &[]);
+    assert!(code == 1 && err.contains("nested deeper than"), "{err}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ mod provenance;
 mod servers;
 #[path = "../../faults/tar.rs"]
 #[allow(dead_code, reason = "the tests of images use all of it")]
-mod tar;
+pub mod tar;
 mod traps;
 
 use std::path::{Path, PathBuf};

@@ -49,11 +49,11 @@ impl Cache {
         let Some(fetched) = fetcher.get(&href, known.as_deref(), LARGEST_INDEX).await? else { return Ok(()) };
         let (bytes, source) = (fetched.bytes, entry.url.clone());
         let parsed =
-            tokio::task::spawn_blocking(move || Index::parse(&bytes, &source).map(|index| (index, bytes)));
-        let (index, bytes) = parsed.await.map_err(|e| Error::Invalid(e.to_string()))??;
+            tokio::task::spawn_blocking(move || Index::names(&bytes, &source).map(|names| (names, bytes)));
+        let (names, bytes) = parsed.await.map_err(|e| Error::Invalid(e.to_string()))??;
         let fail = || Error::local(format!("keep the index of the repository {}", entry.name));
         fs::create_dir_all(&self.repositories).map_err(fail())?;
-        let names: String = index.entries.keys().flat_map(|name| [name.as_str(), "\n"]).collect();
+        let names: String = names.iter().flat_map(|name| [name.as_str(), "\n"]).collect();
         fs::write_atomic(self.charts_path(&entry.name), names).map_err(fail())?;
         fs::write_atomic(&path, &bytes).map_err(fail())?;
         match fetched.etag {

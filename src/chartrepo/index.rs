@@ -3,7 +3,9 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use super::section::cut;
+use rayon::prelude::*;
+
+use super::section::{Sections, cut, sections};
 use super::{Error, Ordered, metadata_json};
 use crate::chart::{API_V1, Compat, Metadata};
 use crate::template::{Constraints, Version};
@@ -53,16 +55,70 @@ impl Index {
     /// # Errors
     /// [`Error::Invalid`] with Helm's words.
     pub fn parse(bytes: &[u8], source: &str) -> Result<Self, Error> {
+        let (mut index, entries) = Self::each(bytes, source, |versions| versions)?;
+        index.entries = entries;
+        index.sort();
+        Ok(index)
+    }
+
+    /// The names of the charts in an index that is all right. What is said of them is read and not kept.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn names(bytes: &[u8], source: &str) -> Result<Vec<String>, Error> {
+        Ok(Self::each(bytes, source, drop)?.1.into_keys().collect())
+    }
+
+    /// Reads an index and gives it without its entries, and what `take` makes of each chart's versions.
+    fn each<T: Send>(
+        bytes: &[u8],
+        source: &str,
+        take: impl Fn(Vec<ChartVersion>) -> T + Sync,
+    ) -> Result<(Self, BTreeMap<String, T>), Error> {
         if bytes.is_empty() {
             return Err(Error::Invalid("empty index.yaml file".to_owned()));
         }
-        let document = read(bytes)?;
-        let mut index = Self::of(&document, source)?;
+        let parted = std::str::from_utf8(bytes).ok().and_then(sections);
+        let (index, entries) = match parted.and_then(|parted| Self::parted(&parted, source, &take)) {
+            Some(all) => all,
+            // Written in another way, or wrong: then the whole tells where.
+            None => {
+                let mut index = Self::of(&read(bytes)?, source)?;
+                let entries = std::mem::take(&mut index.entries);
+                (index, entries.into_iter().map(|(name, versions)| (name, take(versions))).collect())
+            }
+        };
         if index.api_version.is_empty() {
             return Err(Error::Invalid("no API version specified".to_owned()));
         }
-        index.sort();
-        Ok(index)
+        Ok((index, entries))
+    }
+
+    /// Reads an index chart by chart, so that never more than a few are in memory as trees. `None` if anything is wrong.
+    fn parted<T: Send>(
+        parted: &Sections<'_>,
+        source: &str,
+        take: &(impl Fn(Vec<ChartVersion>) -> T + Sync),
+    ) -> Option<(Self, BTreeMap<String, T>)> {
+        let rest = read(parted.rest.as_bytes()).ok()?;
+        if rest.get("entries").is_some() {
+            return None;
+        }
+        let mut index = Self::of(&rest, source).ok()?;
+        let one = |text: &&str| {
+            let document = Value::map([("entries", read(text.as_bytes()).ok()?)]);
+            let mut one = Self::of(&document, source).ok()?;
+            let (name, versions) = one.entries.pop_first()?;
+            one.entries.is_empty().then(|| (name, (take(versions), one.warnings)))
+        };
+        let read: Option<Vec<_>> = parted.charts.par_iter().map(one).collect();
+        let (count, mut entries) = (parted.charts.len(), BTreeMap::new());
+        for (name, (taken, warnings)) in read?.into_iter().collect::<BTreeMap<_, _>>() {
+            index.warnings.extend(warnings);
+            entries.insert(name, taken);
+        }
+        // A name that stands twice is an error.
+        (entries.len() == count).then_some((index, entries))
     }
 
     /// The versions of one chart in an index that has been read as a whole before, such as one in the cache. Large
@@ -308,6 +364,29 @@ mod tests {
                 .to_string()
                 .contains("already set")
         );
+    }
+
+    #[test]
+    fn read_in_parts_and_as_a_whole() {
+        let block = "apiVersion: v1\nentries:\n  b:\n  - {name: b, version: 1.0.0}\n  - null\n  a:\n  - name: a\n    \
+                     version: 2.0.0\n  - version: 3.0.0\ngenerated: now\n";
+        let parted = Index::parse(block.as_bytes(), "t").unwrap();
+        let whole = Index::parse(block.replace("entries:\n", "entries: &x\n").as_bytes(), "t").unwrap();
+        assert!(sections(block).is_some());
+        assert_eq!(format!("{parted:?}"), format!("{whole:?}"));
+        assert_eq!((parted.generated.as_str(), parted.warnings.len()), ("now", 2));
+        assert_eq!(Index::names(block.as_bytes(), "t").unwrap(), ["a", "b"]);
+        let twice = block.replace("  a:\n", "  b:\n");
+        let error = Index::names(twice.as_bytes(), "t").unwrap_err().to_string();
+        assert!(error.contains("key \"b\" already set in map"), "{error}");
+        let wrong = block.replace("version: 2.0.0", "version: [");
+        assert!(Index::parse(wrong.as_bytes(), "t").unwrap_err().to_string().contains("line "));
+        let again = format!("{block}entries: {{}}\n");
+        assert!(Index::parse(again.as_bytes(), "t").unwrap_err().to_string().contains("already set"));
+        let shared = block
+            .replace("{name: b, version: 1.0.0}", "&v {name: b, version: 1.0.0}")
+            .replace("- version: 3.0.0", "- *v");
+        assert_eq!(Index::parse(shared.as_bytes(), "t").unwrap().entries["a"].len(), 2);
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub const PROVENANCE: &str = "application/vnd.cncf.helm.chart.provenance.v1.prov
 const OLD_CHART: &str = "application/tar+gzip";
 /// Media type of the manifest.
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// How many manifests of an index are looked at for one that is a chart's.
+const MOST_CHILDREN: usize = 100;
 /// Largest archive taken.
 const LARGEST: u64 = 128 << 20;
 
@@ -175,7 +177,7 @@ async fn chart_in(
     from: &Reference,
     index: &AnyManifest,
 ) -> Result<Manifest, Error> {
-    for child in index.children() {
+    for child in index.children().iter().take(MOST_CHILDREN) {
         let pulled = client.manifest(cx, &from.with_digest(child.digest.digest().clone())).await?;
         match AnyManifest::parse(pulled.media_type.as_deref(), &pulled.bytes) {
             Ok(AnyManifest::Image(image)) if image.config.media_type == CONFIG => return Ok(image),

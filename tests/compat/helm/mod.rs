@@ -8,6 +8,7 @@ mod archives;
 mod completion;
 mod flags;
 mod hostile;
+mod hostile_registry;
 mod post_render;
 mod provenance;
 mod servers;

@@ -1,5 +1,6 @@
 //! Servers of charts: a static HTTP server with authorization, TLS, redirects and ETags, and Debian's registry.
 
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -21,6 +22,17 @@ pub struct Seen {
     pub status: u16,
 }
 
+/// What is said to somebody who asks for a path, whatever the files are.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// A body and its type.
+    Body(&'static str, Vec<u8>),
+    /// A body that goes on without an end.
+    Endless(Vec<u8>),
+    /// Another address.
+    Elsewhere(String),
+}
+
 /// A static site, in plain HTTP and with TLS. Its threads end with the process.
 pub struct Site {
     /// `http://127.0.0.1:port`.
@@ -31,6 +43,8 @@ pub struct Site {
     pub elsewhere: String,
     /// What was asked.
     pub seen: Arc<Mutex<Vec<Seen>>>,
+    /// Answers of their own to some paths.
+    pub answers: Arc<Mutex<HashMap<String, Answer>>>,
 }
 
 #[derive(Clone)]
@@ -38,6 +52,7 @@ struct Content {
     root: PathBuf,
     elsewhere: String,
     seen: Arc<Mutex<Vec<Seen>>>,
+    answers: Arc<Mutex<HashMap<String, Answer>>>,
 }
 
 impl Site {
@@ -52,8 +67,13 @@ impl Site {
             (format!("http://127.0.0.1:{}", port(&plain)), format!("https://127.0.0.1:{}", port(&secure)));
         let elsewhere = format!("http://localhost:{}", port(&plain));
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let content =
-            Content { root: root.to_owned(), elsewhere: elsewhere.clone(), seen: Arc::clone(&seen) };
+        let answers = Arc::default();
+        let content = Content {
+            root: root.to_owned(),
+            elsewhere: elsewhere.clone(),
+            seen: Arc::clone(&seen),
+            answers: Arc::clone(&answers),
+        };
         let config = tls_config(ca);
         let more = content.clone();
         std::thread::spawn(move || {
@@ -71,7 +91,7 @@ impl Site {
                 });
             }
         });
-        Self { http, tls, elsewhere, seen }
+        Self { http, tls, elsewhere, seen, answers }
     }
 }
 
@@ -111,13 +131,21 @@ impl Content {
             let mut lines = head.lines().skip(1).filter_map(|l| l.split_once(':'));
             lines.find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.trim().to_owned())
         };
-        if path.starts_with("/endless/") {
-            let _ = stream
-                .write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\napiVersion: v1\nentries: {}\n");
-            while stream.write_all(&[b'#'; 65536]).is_ok() {}
-            return;
-        }
-        let (status, extra, body) = self.find(&path, &header);
+        let answer = self.answers.lock().unwrap().get(&path).cloned();
+        let answer = answer.or_else(|| {
+            path.starts_with("/endless/").then(|| Answer::Endless(b"apiVersion: v1\nentries: {}\n".to_vec()))
+        });
+        let (status, extra, body) = match answer {
+            Some(Answer::Endless(begin)) => {
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+                let _ = stream.write_all(&begin);
+                while stream.write_all(&[b'#'; 65536]).is_ok() {}
+                return;
+            }
+            Some(Answer::Body(kind, body)) => (200, format!("Content-Type: {kind}\r\n"), body),
+            Some(Answer::Elsewhere(url)) => (302, format!("Location: {url}\r\n"), Vec::new()),
+            None => self.find(&path, &header),
+        };
         let seen = Seen { path, authorization: header("authorization"), status };
         self.seen.lock().unwrap().push(seen);
         let reason = match status {

@@ -7,9 +7,10 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use lapstrake::chart::{self, Capabilities, Compat, File, Loader, Release, Request};
 use lapstrake::chartrepo::Index;
 use lapstrake::template::{Closed, Functions, MissingKey, Session, Templates};
-use lapstrake::yaml::{self, Options, Value};
+use lapstrake::yaml::{self, Map, Options, Value};
 
 /// Values as charts have them: nested maps, lists, comments, quoted and long texts.
 fn values(sections: usize) -> String {
@@ -98,6 +99,58 @@ fn templates(c: &mut Criterion) {
     });
 }
 
+/// The files of a chart with that many templates, each printing one section, and that many sections of values.
+fn files(templates: usize, sections: usize) -> Vec<File> {
+    let file = |name: &str, text: &str| File::new(name, text.as_bytes(), 0);
+    let mut files = vec![
+        file("Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\n"),
+        file("values.yaml", &values(sections)),
+        file(
+            "templates/_h.tpl",
+            "{{ define \"labels\" }}app: {{ .Chart.Name }}\nrelease: {{ .Release.Name }}{{ end }}",
+        ),
+    ];
+    for n in 0..templates {
+        let text = format!(
+            "{{{{- with .Values.service{n} }}}}\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c-{n}\n  labels:\n    \
+             {{{{- include \"labels\" $ | nindent 4 }}}}\ndata:\n  all: |\n    {{{{- toYaml . | nindent 4 }}}}\n  image: {{{{ \
+             printf \"%s:%s\" .image.repository .image.tag | quote }}}}\n  {{{{- range .env }}}}\n  {{{{ .name }}}}: {{{{ .value | quote \
+             }}}}\n  {{{{- end }}}}\n{{{{- end }}}}\n"
+        );
+        files.push(file(&format!("templates/t{n}.yaml"), &text));
+    }
+    files
+}
+
+/// All that `helm template` does with the files of a chart; the number of manifests.
+fn rendered(files: Vec<File>) -> usize {
+    let compat = Compat::Helm4;
+    let mut chart = Loader { compat }.files(files).unwrap().chart;
+    let warnings = &mut Vec::new();
+    chart::process(&mut chart, &Map::new(), compat, warnings).unwrap();
+    let values = chart::coalesce_last(&mut chart, &Map::new(), compat, warnings).unwrap();
+    let (name, namespace) = ("r".to_owned(), "n".to_owned());
+    let release = Release { name, namespace, revision: 1, is_upgrade: false };
+    let capabilities = Arc::new(Capabilities::offline(compat, None, &[]));
+    let request = Request { chart: &chart, values: &values, release: &release, capabilities, compat };
+    let files = chart::render(&request, Arc::new(compat.functions()), &Closed).unwrap();
+    chart::sort(&files, compat).unwrap().manifests.len()
+}
+
+/// Twice the templates and twice the values, each by itself: the difference is what they cost.
+fn growth(c: &mut Criterion) {
+    let mut group = c.benchmark_group("a chart, by templates and sections of values");
+    group.sample_size(10);
+    for (templates, sections) in [(200, 1000), (400, 1000), (800, 1000), (200, 2000), (200, 4000)] {
+        let files = files(templates, sections);
+        assert_eq!(rendered(files.clone()), templates);
+        group.bench_function(format!("{templates} and {sections}"), |b| {
+            b.iter(|| black_box(rendered(files.clone())));
+        });
+    }
+    group.finish();
+}
+
 /// An index of 100 MB.
 fn index() -> String {
     let mut out = "apiVersion: v1\nentries:\n".to_owned();
@@ -132,5 +185,5 @@ fn indexes(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, yaml_both_ways, templates, indexes);
+criterion_group!(benches, yaml_both_ways, templates, growth, indexes);
 criterion_main!(benches);

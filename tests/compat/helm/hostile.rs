@@ -88,3 +88,23 @@ fn an_index_that_has_not_changed_is_not_sent_again() {
     assert!(lab.run("echo '# x' >> cache/repository/a-index.yaml && helm repo update").status.success());
     assert_eq!(lab.site.seen.lock().unwrap().last().unwrap().status, 200);
 }
+
+#[test]
+fn schemas_elsewhere_end_somewhere() {
+    let lab = lab();
+    let schema = |reference: &str| {
+        let line = format!("printf '{{\"$ref\": \"%s\"}}' \"{reference}\" > web/values.schema.json");
+        assert!(lab.run(&line).status.success());
+    };
+    schema("$HTTP/endless/x.json");
+    fails(&lab, "ulimit -v 4000000; timeout 300 helm template r web", "larger than");
+    schema("file:///etc/passwd");
+    fails(&lab, "helm template r web", "only http and https are followed");
+    schema("$HTTP/plain/self.json");
+    assert!(lab.run("cp web/values.schema.json www/self.json").status.success());
+    let code = lab.run("timeout 300 helm template r web").status.code();
+    assert!(matches!(code, Some(0 | 1)), "{code:?}");
+    // It is read once, however often it leads to itself.
+    let asked = lab.site.seen.lock().unwrap().iter().filter(|seen| seen.path.ends_with("/self.json")).count();
+    assert_eq!(asked, 1);
+}

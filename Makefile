@@ -31,7 +31,7 @@ release: ## The static binary, its size, and proof that it is static and starts
 	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) rustc --release --locked --bin lap --target $(TARGET) -- $(LINK)
 	@if readelf -d $(LAP) | grep NEEDED; then echo "$(LAP) needs libraries: it is not static" >&2; exit 1; fi
 	@if readelf -l $(LAP) | grep INTERP; then echo "$(LAP) needs a loader: it is not static" >&2; exit 1; fi
-	@$(LAP) version >/dev/null || { echo "$(LAP) does not start: is glibc older than 2.36?" >&2; exit 1; }
+	@$(LAP) version >/dev/null || { echo "$(LAP) does not start: with a glibc older than 2.36 say make release LINK=" >&2; exit 1; }
 	@echo "$(LAP): static, $$(stat -c %s $(LAP) | awk '{ printf "%.1f MB", $$1 / 1e6 }')"
 
 install: release ## Put lap into PREFIX/bin (default /usr/local)

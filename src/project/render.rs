@@ -17,6 +17,10 @@ use crate::yaml::{self, Kind, Method, Object, Options, Param, Text, Value};
 /// The name of the main template, as errors show it.
 const NAME: &str = "werfConfig";
 
+/// What a rendering may cost ([`Session::bounded`]): some seconds, some hundred megabytes. A project of 500 images costs
+/// ten thousand.
+const MOST: u64 = 20_000_000;
+
 /// Read access to a project by the rules of giterminism; paths are relative to the project.
 pub trait ProjectFiles: fmt::Debug + Send + Sync {
     /// The content of a file that a template asks for.
@@ -104,7 +108,7 @@ pub fn render(inputs: &RenderInputs<'_>) -> Result<String, Error> {
         ("Commit", commit),
     ]);
     let door = ProjectDoor { files: inputs.files.as_ref(), outside: inputs.door };
-    let out = templates.execute(NAME, &data, &mut Session::new(&door))?;
+    let out = templates.execute(NAME, &data, &mut Session::new(&door).bounded(MOST))?;
     Ok(Text::from(out).lossy().into_owned())
 }
 

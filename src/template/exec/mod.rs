@@ -205,12 +205,22 @@ pub struct Session<'d> {
     /// Texts that `tpl` has parsed, and their size.
     parsed: (HashMap<Text, Trees>, usize),
     recording: Option<Box<Recording>>,
+    /// How much may still be done.
+    left: u64,
 }
 
 impl<'d> Session<'d> {
     /// A render that asks `door` for everything that is not in its data.
     pub fn new(door: &'d dyn Door) -> Self {
-        Self { door, executions: 0, includes: HashMap::new(), parsed: (HashMap::new(), 0), recording: None }
+        let parsed = (HashMap::new(), 0);
+        Self { door, executions: 0, includes: HashMap::new(), parsed, recording: None, left: u64::MAX }
+    }
+
+    /// The same render with an end: an action costs 1, sixteen bytes that it gives or that stand in the text 1 more.
+    #[must_use]
+    pub fn bounded(mut self, most: u64) -> Self {
+        self.left = most;
+        self
     }
 
     /// The trees of a text, which are kept: loops often have the same text again.

@@ -6,7 +6,7 @@ use super::super::format;
 use super::super::quote::quote;
 use super::super::trace::{Read, Recording};
 use super::{MAX_CALLS, MissingKey, Session, Templates};
-use crate::yaml::{IntKind, ListKind, MapKind, Value};
+use crate::yaml::{IntKind, ListKind, MapKind, Text, Value};
 
 /// Go's `reflect.Value`, as far as it can be told apart: a value, and whether it is known as `interface {}`.
 #[derive(Clone, Debug)]
@@ -188,15 +188,29 @@ impl<'t, 's, 'd> State<'t, 's, 'd> {
         self.variables[at].1 = slot;
     }
 
+    /// Pays for something that made so many bytes.
+    fn pay(&mut self, bytes: usize) -> Result<()> {
+        match self.session.left.checked_sub(1 + bytes as u64 / 16) {
+            Some(left) => {
+                self.session.left = left;
+                Ok(())
+            }
+            None => self.error("the template does more than it may: it goes on for ever, or nearly so"),
+        }
+    }
+
     fn walk(&mut self, dot: &Slot, nodes: &'t [Node]) -> Result<Flow> {
+        self.pay(0)?;
         for node in nodes {
             match node {
                 Node::Text(from, to) => {
+                    self.pay(to - from)?;
                     self.out.extend_from_slice(&self.tree.source.text.as_bytes()[*from..*to]);
                 }
                 Node::Action(pipe) => {
                     self.begin(At::Pipe(pipe), false);
                     let slot = self.pipeline(dot, pipe)?;
+                    self.pay(slot.value.as_text().map_or(0, Text::len))?;
                     if pipe.variables.is_empty() {
                         self.print(&slot);
                     }

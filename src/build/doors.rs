@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::base::DiffId;
+use crate::base::{DiffId, Platform, Reference};
 use crate::build::Error;
 use crate::build::transfer::Departures;
 use crate::content::Store;
@@ -40,6 +40,7 @@ struct Inner {
     registry: OnceLock<Client>,
     unpacking: SingleFlight<DiffId, ()>,
     departures: Departures,
+    asking: SingleFlight<(Reference, Platform), ()>,
 }
 
 impl Doors {
@@ -56,6 +57,7 @@ impl Doors {
             registry: OnceLock::new(),
             unpacking: SingleFlight::default(),
             departures: Departures::default(),
+            asking: SingleFlight::default(),
         }))
     }
 
@@ -73,6 +75,7 @@ impl Doors {
             registry: OnceLock::from(self.registry().clone()),
             unpacking: SingleFlight::default(),
             departures: Departures::default(),
+            asking: SingleFlight::default(),
         }))
     }
 
@@ -124,6 +127,11 @@ impl Doors {
     /// One unpacking per layer, shared by all steps that wait for it.
     pub fn unpacking(&self) -> &SingleFlight<DiffId, ()> {
         &self.0.unpacking
+    }
+
+    /// One question a base image, shared by all builds that wait for the answer.
+    pub fn asking(&self) -> &SingleFlight<(Reference, Platform), ()> {
+        &self.0.asking
     }
 
     /// Layers that are being compressed, for all who want them so.

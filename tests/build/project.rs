@@ -440,3 +440,46 @@ fn copy_selects_from_a_commit_what_it_selects_from_the_disk() {
         assert_eq!(files(&built[&image].0), files(&plain), "{line}");
     }
 }
+
+#[test]
+fn images_of_one_base_ask_for_it_once() {
+    let lab = Lab::new(everybody()[0]);
+    let registry = Registry::start(&lab);
+    let base = format!("{}/base:1", registry.address);
+    let push = |words: &str| {
+        let text = format!("FROM scratch\nCOPY busybox /bin/sh\nLABEL of={words}\n");
+        let context = lab.busybox_context("base", &[("Dockerfile", &text)]);
+        lab.give(&context);
+        lab.run(&["image", "build", "-t", &base, "--push", "base"]).success();
+    };
+    push("one");
+    let mut config = "project: shop\nconfigVersion: 1\n".to_owned();
+    for name in ["a", "b", "c"] {
+        config.push_str(&format!("---\nimage: {name}\ndockerfile: Dockerfile\nargs: {{N: {name}}}\n"));
+    }
+    let dockerfile = format!("FROM {base}\nARG N\nRUN echo $N > /n\n");
+    let shop = Shop::of(&lab, "shop", &[("werf.yaml", &config), ("Dockerfile", &dockerfile)]);
+    let repo = format!("{}/shop", registry.address);
+    let first = shop.built("one", &["--repo", &repo]);
+    let on = |name: &str, config: &str| {
+        let shown = lab.run(&["cr", "config", name]).success().stdout.replace(": ", ":");
+        assert!(shown.contains(config), "{config} is not in {shown}");
+    };
+    on(&first["a"].0, "\"of\":\"one\"");
+    // Another base under the name: who knew the old one, who has it under this name and who knows none agree.
+    push("two");
+    let second = shop.built("one", &["--repo", &repo]);
+    assert!(second.values().all(|(_, how)| how == "built"), "{second:?}");
+    on(&second["a"].0, "\"of\":\"two\"");
+    for store in ["one", "fresh"] {
+        let again = shop.built(store, &["--repo", &repo]);
+        assert!(
+            again.iter().all(|(name, (tag, how))| how == "was there" && *tag == second[name].0),
+            "{again:?}"
+        );
+    }
+    // Without the registry a store goes on with what it knows; nothing of it is asked again.
+    drop(registry);
+    let offline = shop.built("one", &[]);
+    assert!(offline.values().all(|(_, how)| how == "built"), "{offline:?}");
+}

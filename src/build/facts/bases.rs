@@ -75,12 +75,34 @@ async fn one(cx: &Context, doors: &Doors, request: &BaseRequest, pull: bool) -> 
         let image = blocking(move || from_layout(&cx, &doors, &request, &layout)).await?;
         return Ok(image);
     }
-    if !pull {
-        let (store, doors, request) = (doors.store().clone(), doors.clone(), request.clone());
-        if let Some(image) = blocking(move || local(&store, &doors, &request)).await? {
-            return Ok(image);
-        }
+    if pull {
+        return asked(cx, doors, request).await;
     }
+    let known = || {
+        let (store, doors, request) = (doors.store().clone(), doors.clone(), request.clone());
+        blocking(move || local(&store, &doors, &request))
+    };
+    if let Some(image) = known().await? {
+        return Ok(image);
+    }
+    // Of many builds that begin with one image the first asks; the others find the answer in the store.
+    let mut own = None;
+    let answer = &mut own;
+    let ask = || async move {
+        *answer = Some(asked(cx, doors, request).await?);
+        Ok::<_, Error>(())
+    };
+    doors.asking().get((request.reference.clone(), request.platform.clone()), ask).await?;
+    match own {
+        Some(image) => Ok(image),
+        None => match known().await? {
+            Some(image) => Ok(image),
+            None => asked(cx, doors, request).await,
+        },
+    }
+}
+
+async fn asked(cx: &Context, doors: &Doors, request: &BaseRequest) -> Result<BaseImage, Error> {
     let task =
         cx.report.task(TaskKind::Internal, format!("[internal] load metadata for {}", request.reference));
     let result = remote(cx, doors, request).await;
@@ -95,9 +117,13 @@ fn local(store: &Store, doors: &Doors, request: &BaseRequest) -> Result<Option<B
     if let Some(descriptor) = store.resolve(&request.reference)? {
         return stored(store, request, &descriptor.manifest_digest(), None).map(Some);
     }
-    let Some(digest) = recall(doors, request) else { return Ok(None) };
-    // The manifest or the configuration may have been pruned since; the registry has them still.
-    Ok(stored(store, request, &digest, Some(request.reference.clone())).ok())
+    // The manifest or the configuration may have been pruned since; the registry has them still. Of an index only the
+    // manifest that was chosen is here.
+    let digests = request.reference.digest().cloned().map(ManifestDigest::new).into_iter();
+    let mut images = digests
+        .chain(recall(doors, request))
+        .filter_map(|digest| stored(store, request, &digest, Some(request.reference.clone())).ok());
+    Ok(images.next())
 }
 
 fn stored(
@@ -220,9 +246,6 @@ fn memory(doors: &Doors, request: &BaseRequest) -> std::path::PathBuf {
 }
 
 fn recall(doors: &Doors, request: &BaseRequest) -> Option<ManifestDigest> {
-    if let Some(digest) = request.reference.digest() {
-        return Some(ManifestDigest::new(digest.clone()));
-    }
     let bytes = fs::read_limited(memory(doors, request), 1 << 16).ok()?;
     let known: Known = serde_json::from_slice(&bytes).ok()?;
     (known.reference == request.reference).then_some(known.manifest)

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::base::{Failure, KeyHasher, Kind, Platform, Reference, SourceFile};
+use crate::base::{Failure, Kind, Platform, Reference, SourceFile};
 use crate::build::step::Network;
 use crate::build::{
     self, ConfigChanges, ContextSource, Doors, GitInputs, GitTree, RunOptions, SshSource, StandIn,
 };
 use crate::host;
+use crate::ops::project::build::heads::{self, Heads};
 use crate::ops::project::build::{Plan, Request, Selected, Unit, lock};
 use crate::ops::project::{Named, Project, Sources, Way, sources};
 use crate::project::{Image, ImportKind};
@@ -27,19 +28,23 @@ pub async fn identify(
     (project, request): (&Project, &Request),
     selected: Selected,
 ) -> Result<Plan, Failure> {
-    let pins = lock::read(project)?;
-    let pinned = pins.is_some();
-    let contexts = pins.as_ref().map(lock::contexts).transpose()?.unwrap_or_default();
-    let mut plan = Plan { units: Vec::new(), sets: selected.sets, chosen: selected.chosen };
-    let trees = Trees::default();
     // With a lock file names mean what that says; else they are asked for, each once in a build.
-    let mut asked = BTreeSet::new();
+    let mut heads = match lock::read(project)? {
+        Some(_) => None,
+        None => Some(Heads::read(doors)),
+    };
+    let pins = match &heads {
+        Some(heads) => heads.contexts()?,
+        None => lock::read(project)?.as_ref().map(lock::contexts).transpose()?.unwrap_or_default(),
+    };
+    let mut plan = Plan { units: Vec::new(), sets: selected.sets, chosen: selected.chosen, pins };
+    let trees = Trees::default();
     for set in plan.sets.clone() {
         let mut wanted = Vec::new();
         for image in set {
             for platform in platforms(&project.config.images[image], request)? {
                 let mut build = prepare(project, request, (image, &platform), &trees)?;
-                build.contexts.extend(contexts.iter().cloned());
+                build.contexts.extend(plan.pins.iter().cloned());
                 wanted.push((image, platform, build));
             }
         }
@@ -53,13 +58,16 @@ pub async fn identify(
             Ok::<_, Failure>((image, platform, build, stand_ins, needs, identity))
         });
         let found = futures_util::future::try_join_all(all).await?;
-        let changed = match pinned {
-            true => BTreeSet::new(),
-            false => newer(cx, doors, found.iter().flat_map(|one| &one.5.bases).collect(), &mut asked).await,
+        let changed = match &mut heads {
+            None => BTreeSet::new(),
+            Some(heads) => heads.ask(cx, doors, found.iter().flat_map(|one| &one.5.bases)).await,
         };
+        if let Some(heads) = heads.as_ref().filter(|_| !changed.is_empty()) {
+            plan.pins = heads.contexts()?;
+        }
         for (image, platform, mut build, stand_ins, needs, mut identity) in found {
-            if identity.bases.iter().any(|base| changed.contains(base)) {
-                build.pull = true;
+            if identity.bases.iter().any(|base| changed.contains(&heads::name(base))) {
+                build.contexts.clone_from(&plan.pins);
                 let version = project.config.images[image].cache_version.as_deref();
                 identity = build::identify(cx, doors, (&build, version), &stand_ins).await?;
             }
@@ -97,35 +105,6 @@ pub async fn bases(
         }
     }
     Ok(bases)
-}
-
-/// Which of the base images stand for something else than when they were last seen. A registry that does not answer
-/// changes nothing.
-async fn newer(
-    cx: &Context,
-    doors: &Doors,
-    bases: BTreeSet<&Reference>,
-    asked: &mut BTreeSet<Reference>,
-) -> BTreeSet<Reference> {
-    let new: Vec<Reference> = bases
-        .into_iter()
-        .filter(|base| base.digest().is_none() && asked.insert((*base).clone()))
-        .cloned()
-        .collect();
-    let answers = new.iter().map(|base| async move { (base, doors.registry().resolve(cx, base).await) });
-    let mut changed = BTreeSet::new();
-    for (base, answer) in futures_util::future::join_all(answers).await {
-        let Ok(answer) = answer else { continue };
-        let key = KeyHasher::new("lapstrake base head v1").field("reference", base.to_string()).finish();
-        let place = doors.bases().join(format!("{key}.head"));
-        let now = answer.digest.to_string();
-        if host::fs::read_to_string(&place).ok().as_deref() != Some(&now) {
-            changed.insert(base.clone());
-            // Not to know it next time costs a request.
-            let _ = host::fs::write_atomic(&place, &now);
-        }
-    }
-    changed
 }
 
 /// The name of a content tag.

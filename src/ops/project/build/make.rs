@@ -11,7 +11,7 @@ use crate::oci::compress::Compression;
 use crate::ops::project::Project;
 use crate::ops::project::build::identify::{self, Trees};
 use crate::ops::project::build::turns::{Turn, Turns};
-use crate::ops::project::build::{Plan, Request, Source, Standing, Unit, lock, look};
+use crate::ops::project::build::{Plan, Request, Source, Standing, Unit, look};
 use crate::project::{ImportKind, hash};
 use crate::report::Context;
 use crate::schedule;
@@ -38,8 +38,15 @@ pub async fn make(
     }
     let turns = Turns::begin(cx, doors, (project, request)).await?;
     let (trees, inner) = (Trees::default(), cx.child());
-    let pins = lock::read(project)?.as_ref().map(lock::contexts).transpose()?.unwrap_or_default();
-    let maker = Maker { doors, project, request, units: &plan.units, trees, pins, made: Mutex::default() };
+    let maker = Maker {
+        doors,
+        project,
+        request,
+        units: &plan.units,
+        trees,
+        pins: &plan.pins,
+        made: Mutex::default(),
+    };
     let work = |node: NodeId, _| {
         let (at, maker, turns, inner) = (*dag.node(node), &maker, &turns, &inner);
         async move {
@@ -75,7 +82,7 @@ struct Maker<'a> {
     request: &'a Request,
     units: &'a [Unit],
     trees: Trees,
-    pins: Vec<NamedContext>,
+    pins: &'a [NamedContext],
     made: Mutex<BTreeMap<usize, Standing>>,
 }
 

@@ -13,6 +13,7 @@
 //! two builders from making the same.
 
 mod client_id;
+mod heads;
 mod identify;
 mod lock;
 pub(super) mod look;
@@ -27,6 +28,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::base::{Failure, Kind, ManifestDigest, Platform, Reference};
+use crate::build::evaluate::NamedContext;
 use crate::build::step::Network;
 use crate::build::{Doors, Identity};
 use crate::ops::project::Project;
@@ -129,6 +131,8 @@ pub struct Plan {
     pub sets: Vec<Vec<usize>>,
     /// The images that were asked for; others are there because these need them.
     pub chosen: BTreeSet<usize>,
+    /// What base images are.
+    pub pins: Vec<NamedContext>,
 }
 
 impl Plan {

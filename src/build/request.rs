@@ -56,6 +56,8 @@ pub struct Request {
     pub outputs: Vec<Output>,
     /// Changes of the finished configuration.
     pub changes: Option<ConfigChanges>,
+    /// The image's name in the project that it belongs to. Its arguments are then always given.
+    pub project_image: Option<String>,
 }
 
 /// Where the build context comes from.

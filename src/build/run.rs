@@ -281,6 +281,7 @@ pub(super) fn parameters(request: &Request) -> Parameters {
         labels: request.labels.clone(),
         contexts: request.contexts.clone(),
         lenient: request.lenient,
+        always_given: request.project_image.is_some(),
     }
 }
 

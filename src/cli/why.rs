@@ -13,7 +13,8 @@ use crate::ops::why::{Report, Request, run};
 /// Each step that ran is compared with the nearest one of earlier builds of the same context and Dockerfile.
 #[derive(Args, Debug)]
 pub struct Why {
-    /// The name of an image, or a part of a step as it is shown, for example 2/5 [default: the whole last build]
+    /// The name of an image, also as werf.yaml calls it, or a part of a step as it is shown, for example 2/5 [default: the
+    /// whole last build]
     #[arg(value_name = "IMAGE|STEP")]
     what: Option<String>,
     /// How to print: table or json

@@ -49,7 +49,14 @@ pub fn run(history: &History, request: &Request) -> Result<Report, Failure> {
             .because("no build is known in this store")
             .hint("build an image first; LAP_HOME says where the store is"));
     };
-    let earlier = history.before(&kept)?;
+    let mut earlier = history.before(&kept)?;
+    if let Some(text) = wanted.filter(|_| is_image) {
+        // Images of a project may share a Dockerfile: one is compared with itself.
+        let own = |story: &Story| story.images.iter().any(|name| name == text);
+        if own(&kept.story) {
+            earlier.retain(own);
+        }
+    }
     let mut steps = explain(&kept.story, &earlier, &|content| History::files(&kept, content));
     if let Some(text) = wanted.filter(|_| !is_image) {
         let all: Vec<String> = steps.iter().map(|step| step.step.clone()).collect();
@@ -66,7 +73,11 @@ pub fn run(history: &History, request: &Request) -> Result<Report, Failure> {
     Ok(Report { context, dockerfile, images, began, compared: earlier.len(), steps })
 }
 
+/// Whether the story is of the image with this name, or of the project's image that is called so.
 fn has_image(story: &Story, text: &str) -> bool {
+    if story.images.iter().any(|name| name == text) {
+        return true;
+    }
     let Ok(reference) = text.parse::<Reference>() else { return false };
     story.images.contains(&reference.with_default_tag().to_string())
 }

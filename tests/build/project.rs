@@ -442,6 +442,21 @@ fn copy_selects_from_a_commit_what_it_selects_from_the_disk() {
 }
 
 #[test]
+fn why_knows_images_by_their_names_and_arguments_need_no_defaults() {
+    let lab = Lab::new(everybody()[0]);
+    let shop = Shop::new(&lab, "shop");
+    let said = shop.run(&["build"]).success();
+    assert!(!said.stderr.contains("InvalidDefaultArgInFrom"), "{}", said.stderr);
+    shop.write("api/src/main.c", "int main(void);\n");
+    shop.commit();
+    shop.run(&["build"]).success();
+    let why = shop.run(&["why", "api"]).success().stdout;
+    assert!(why.contains("COPY src /src: ran") && why.contains("main.c"), "{why}");
+    assert!(!why.contains("link.c"), "{why}");
+    shop.run(&["why", "nobody"]).failure(&["no image that was built here has this name"]);
+}
+
+#[test]
 fn images_of_one_base_ask_for_it_once() {
     let lab = Lab::new(everybody()[0]);
     let registry = Registry::start(&lab);

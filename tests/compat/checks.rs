@@ -234,6 +234,7 @@ fn parameters(question: &Question) -> Parameters {
         labels: BTreeMap::new(),
         contexts: Vec::new(),
         lenient: false,
+        always_given: false,
     }
 }
 

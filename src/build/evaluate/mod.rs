@@ -62,6 +62,8 @@ pub struct Parameters {
     pub contexts: Vec<NamedContext>,
     /// `--compat=buildkit`: silent where BuildKit is silently wrong.
     pub lenient: bool,
+    /// Whether the same arguments are given in every build, so that nobody depends on their defaults.
+    pub always_given: bool,
 }
 
 /// PATH where an image sets none.

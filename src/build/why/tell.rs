@@ -69,7 +69,8 @@ pub fn tell(world: &World, telling: &Telling<'_>) -> Option<Story> {
         given.entry(name).or_insert(default);
     }
     given.extend(world.request.build_args.iter().map(|(name, value)| (name.clone(), cut(value))));
-    let images = world.request.tags.iter().map(|tag| tag.with_default_tag().to_string()).collect();
+    let tags = world.request.tags.iter().map(|tag| tag.with_default_tag().to_string());
+    let images = tags.chain(world.request.project_image.clone()).collect();
     let version = Story::VERSION;
     Some(Story { version, began: telling.began, context, dockerfile, images, arguments: given, steps })
 }

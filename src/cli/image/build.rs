@@ -233,6 +233,7 @@ impl Build {
             annotations: self.outputs.annotations(),
             outputs,
             changes: None,
+            project_image: None,
         })
     }
 

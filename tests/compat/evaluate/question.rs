@@ -61,6 +61,7 @@ impl Question {
             labels: self.labels.clone(),
             contexts: Vec::new(),
             lenient: false,
+            always_given: false,
         }
     }
 

@@ -16,7 +16,10 @@ const TARGET: &str = "TARGETPLATFORM";
 
 /// The rules that need only the command line.
 pub fn check(file: &Dockerfile, parameters: &Parameters, check: &Check) -> Vec<Warning> {
-    let mut found = defaults(file, parameters);
+    let mut found = match parameters.always_given {
+        true => Vec::new(),
+        false => defaults(file, parameters),
+    };
     found.retain(|warning| check.allows(warning.rule));
     let Some(globals) = Globals::read(file, parameters, &parameters.build_args) else { return found };
     let expansion = Expansion::new(file);

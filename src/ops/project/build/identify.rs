@@ -303,6 +303,7 @@ pub fn prepare(
         contexts: Vec::new(),
         lenient: false,
         outputs: Vec::new(),
+        project_image: Some(image.shown_name().to_owned()),
         changes: (!request.skip_spec && !changes.is_empty()).then_some(changes),
     })
 }

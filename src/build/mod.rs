@@ -54,6 +54,7 @@ pub mod why;
 
 pub use doors::{DoorOptions, Doors, blocking};
 pub use error::Error;
+pub use execute::{FailedPlace, Introspection};
 pub use facts::{GitInputs, GitTree};
 pub use identify::{Identity, StandIn, identify};
 pub use output::Output;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::base::{Platform, Reference};
+use crate::build::Introspection;
 use crate::build::evaluate::NamedContext;
 use crate::build::evaluate::remote::Remote;
 use crate::build::facts::GitTree;
@@ -123,6 +124,8 @@ pub struct RunOptions {
     pub cgroup_parent: Option<String>,
     /// What becomes of cache mounts.
     pub cache_mounts: CacheMountOptions,
+    /// Keeps the place of a step that fails.
+    pub introspection: Option<Introspection>,
 }
 
 /// What becomes of cache mounts.

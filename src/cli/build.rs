@@ -1,13 +1,16 @@
 //! `lap build`: the images of a project.
 
+use std::io::IsTerminal as _;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use tokio_util::sync::CancellationToken;
 
 use crate::base::{Failure, Kind, Platform};
 use crate::build::step::Network;
+use crate::build::{Doors, Introspection, blocking};
 use crate::cli::project::refused::{Refused, RefusedFlags, Table};
 use crate::cli::project::repos::{BUILD, REPOSITORY, RepoFlags};
 use crate::cli::project::vars::{Vars, switch};
@@ -15,8 +18,10 @@ use crate::cli::project::{PROJECT, ProjectFlags};
 use crate::cli::{Global, Needs, Result, Session, output};
 use crate::ops;
 use crate::ops::project::build::{Outcome, Plan, Request};
-use crate::ops::project::{Project, Way};
+use crate::ops::project::{Options, Project, Way, follow};
 use crate::project::Outside;
+use crate::report::Context;
+use crate::ui::{self, LogFormat};
 
 /// Images at once, if nobody says otherwise.
 const USUAL_PARALLEL: i64 = 5;
@@ -68,6 +73,19 @@ pub struct BuildFlags {
     /// .werf-build-report.json]
     #[arg(long, value_name = "FILE")]
     build_report_path: Option<PathBuf>,
+    /// Where a step fails, open a shell in what it left behind [env: WERF_INTROSPECT_ERROR]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch)]
+    #[arg(value_name = "BOOL")]
+    introspect_error: Option<bool>,
+    /// The same in what it found before it ran [env: WERF_INTROSPECT_BEFORE_ERROR]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch)]
+    #[arg(value_name = "BOOL")]
+    introspect_before_error: Option<bool>,
+    /// Build again whenever there is a new commit, with --dev whenever something changed; Ctrl-C ends it
+    /// [env: WERF_FOLLOW]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch)]
+    #[arg(value_name = "BOOL")]
+    follow: Option<bool>,
     #[command(flatten)]
     /// Where images are kept.
     pub repos: RepoFlags,
@@ -149,6 +167,9 @@ impl BuildFlags {
                 "--save-build-report asks for a report".into(),
             ));
         }
+        let introspection = self.introspection(vars)?;
+        // A shell at a terminal stands alone.
+        let parallel = if introspection.is_some() { NonZeroUsize::MIN } else { self.parallel(vars)? };
         Ok(Request {
             images,
             synchronization: self.repos.synchronization(vars, repos.repo.as_ref())?,
@@ -159,7 +180,7 @@ impl BuildFlags {
             platforms: platforms.iter().map(platform).collect::<Result<_>>()?,
             network,
             ssh_keys: vars.list("SSH_KEY", &[], &self.ssh_key).into_iter().map(PathBuf::from).collect(),
-            parallel: self.parallel(vars)?,
+            parallel,
             only_final: vars.off("FINAL_IMAGES_ONLY", self.final_images_only),
             require_built: vars.off("CHECK_BUILT_IMAGES", self.check_built_images)
                 || vars.off("REQUIRE_BUILT_IMAGES", None),
@@ -167,7 +188,24 @@ impl BuildFlags {
             custom_tags,
             skip_spec: vars.off("SKIP_IMAGE_SPEC_STAGE", self.skip_image_spec_stage),
             report: reports.then(|| path.unwrap_or_else(|| ".werf-build-report.json".into())),
+            introspection,
         })
+    }
+
+    fn introspection(&self, vars: &Vars) -> Result<Option<Introspection>> {
+        let after = vars.off("INTROSPECT_ERROR", self.introspect_error);
+        let before = vars.off("INTROSPECT_BEFORE_ERROR", self.introspect_before_error);
+        match (after, before) {
+            (true, true) => Err(Failure::new(Kind::Usage, "open a shell where a step fails")
+                .because("--introspect-error and --introspect-before-error exclude each other")),
+            (false, false) => Ok(None),
+            _ => Ok(Some(Introspection::new(before))),
+        }
+    }
+
+    /// Whether the build is repeated.
+    pub fn follows(&self, vars: &Vars) -> bool {
+        vars.off("FOLLOW", self.follow)
     }
 
     fn parallel(&self, vars: &Vars) -> Result<NonZeroUsize> {
@@ -205,30 +243,83 @@ impl Build {
         let vars = Vars::of_process();
         let mut request = self.flags.request(&vars, self.images.clone())?;
         request.dry_run = vars.off("DRY_RUN", self.dry_run);
+        check_terminal(&request)?;
         let mut global = global.clone();
         let options = self.flags.project.options(&mut global, &vars)?;
         let client = self.flags.repos.client(&vars)?;
-        let session = Session::begin(&global, Needs::Namespace, "Building")?;
+        let mut session = Session::begin(&global, Needs::Namespace, "Building")?;
         let doors = session.doors(client)?;
-        let done = session.block_on(async {
-            let project = ops::project::load(&session.cx, &options)?;
-            if self.flags.project.logs_folder(&vars) {
-                session.cx.report.note(format!("project: {}", project.reader.folder().display()));
+        loop {
+            let seen = self.flags.follows(&vars).then(|| follow::see(&options)).transpose()?;
+            let done = session.block_on(self.once(&session.cx, &doors, (&vars, &options, &request)));
+            let done = explored(&session, &doors, &request, (done, global.log_format));
+            let Some(seen) = seen else {
+                output::text(done?)?;
+                return Ok(session.end(ExitCode::SUCCESS));
+            };
+            match done {
+                Ok(text) => output::text(text)?,
+                Err(failure) if failure.kind() == Kind::Cancelled => return Err(failure),
+                Err(failure) => ui::show(&failure, global.log_format),
             }
-            if project.reader.way() == Way::Development && vars.off("CI", None) {
-                session.cx.report.warn("--dev in CI: what is built is in no commit");
+            if !session.block_on(async { Ok(follow::changed(&session.cx, &options, &seen).await) })? {
+                return Ok(session.end(ExitCode::SUCCESS));
             }
-            let uses = self.flags.check_custom_tag(&vars, &project)?;
-            let plan = ops::project::build::plan(&session.cx, &doors, &project, &request).await?;
-            if request.dry_run {
-                return Ok(planned(&project, &plan));
-            }
-            let outcome = ops::project::build::run(&session.cx, &doors, &project, (&request, plan)).await?;
-            Ok(summary(&outcome, uses))
-        })?;
-        output::text(done)?;
-        Ok(session.end(ExitCode::SUCCESS))
+            session.renew(&global, "Building")?;
+        }
     }
+
+    async fn once(
+        &self,
+        cx: &Context,
+        doors: &Doors,
+        (vars, options, request): (&Vars, &Options, &Request),
+    ) -> Result<String> {
+        let project = ops::project::load(cx, options)?;
+        if self.flags.project.logs_folder(vars) {
+            cx.report.note(format!("project: {}", project.reader.folder().display()));
+        }
+        if project.reader.way() == Way::Development && vars.off("CI", None) {
+            cx.report.warn("--dev in CI: what is built is in no commit");
+        }
+        let uses = self.flags.check_custom_tag(vars, &project)?;
+        let plan = ops::project::build::plan(cx, doors, &project, request).await?;
+        if request.dry_run {
+            return Ok(planned(&project, &plan));
+        }
+        let outcome = ops::project::build::run(cx, doors, &project, (request, plan)).await?;
+        Ok(summary(&outcome, uses))
+    }
+}
+
+/// Whoever asks for a shell has to be there.
+///
+/// # Errors
+/// If standard input is no terminal.
+pub fn check_terminal(request: &Request) -> Result<()> {
+    if request.introspection.is_none() || std::io::stdin().is_terminal() {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Usage, "open a shell where a step fails")
+        .because("standard input is no terminal")
+        .hint("leave --introspect-error away where nobody looks"))
+}
+
+/// What came out of a build, after a look at the place of the step that failed if that was asked for.
+pub fn explored<T>(
+    session: &Session,
+    doors: &Doors,
+    request: &Request,
+    (done, format): (Result<T>, LogFormat),
+) -> Result<T> {
+    let place = request.introspection.as_ref().and_then(Introspection::take);
+    let (Err(failure), Some(place)) = (&done, place) else { return done };
+    ui::show(failure, format);
+    session.give_signals_away();
+    let sandbox = doors.sandbox().clone();
+    let cx = Context { cancel: CancellationToken::new(), ..session.cx.clone() };
+    session.block_on(async { Ok(blocking(move || place.open(&cx, &sandbox)).await?) })?;
+    done
 }
 
 /// The plan in werf's sets.
@@ -357,6 +448,9 @@ mod tests {
         let asked = ask(&["--repo", "r.example/app", "-S", server]).unwrap().synchronization.address;
         assert_eq!(asked, Address::Server(server.parse().unwrap()));
         assert_eq!(ask(&["--parallel-tasks-limit", "-1"]).unwrap().parallel, NonZeroUsize::MAX);
+        let watched = ask(&["--introspect-before-error"]).unwrap();
+        assert_eq!((watched.parallel, watched.introspection.is_some()), (NonZeroUsize::MIN, true));
+        assert!(request.introspection.is_none());
         for (bad, words) in [
             (["--repo", "r.example/app:1"], "has a tag"),
             (["--final-repo", "r.example/app"], "there is no --repo"),
@@ -366,6 +460,8 @@ mod tests {
             (["--backend-network", "bridge"], "none of default"),
             (["--build-report-path", "x.json"], "--save-build-report"),
             (["--parallel-tasks-limit", "many"], "not a number"),
+            (["--introspect-error", "--introspect-before-error"], "exclude each other"),
+            (["--introspect-stage", "api/dockerfile"], "one stage"),
         ] {
             let said = ask(&bad).unwrap_err();
             assert!(said.contains(words), "{bad:?}: {said}");

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use crate::base::{Failure, Kind, Reference};
 use crate::build::Doors;
-use crate::cli::build::BuildFlags;
+use crate::cli::build::{BuildFlags, check_terminal, explored};
 use crate::cli::project::vars::Vars;
 use crate::cli::{Global, Needs, Result, Session, output};
 use crate::ops;
@@ -123,6 +123,11 @@ struct Opened {
 fn open(flags: &BuildFlags, images: Vec<String>, global: &Global, doing: &'static str) -> Result<Opened> {
     let vars = Vars::of_process();
     let request = flags.request(&vars, images)?;
+    check_terminal(&request)?;
+    if flags.follows(&vars) {
+        return Err(Failure::new(Kind::Usage, "--follow is not supported here")
+            .because("`lap build --follow` builds every commit; this command acts once"));
+    }
     let mut global = global.clone();
     let options = flags.project.options(&mut global, &vars)?;
     let client = flags.repos.client(&vars)?;
@@ -187,7 +192,8 @@ impl Run {
                 ..image_run::Request::default()
             };
             image_run::prepare(&session.cx, &doors, &request).await.map(Some)
-        })?;
+        });
+        let prepared = explored(&session, &doors, &request, (prepared, global.log_format))?;
         let Some(prepared) = prepared else { return Ok(session.end(ExitCode::SUCCESS)) };
         session.give_signals_away();
         let exit = session.block_on(image_run::run(&session.cx, &doors, prepared))?;
@@ -216,7 +222,8 @@ impl Export {
             let outcome = ops::project::build::run(&session.cx, &doors, &project, (&request, plan)).await?;
             let what = (&project, &request, &outcome.plan);
             ops::project::images::export(&session.cx, &doors, what, (&self.tag, &labels)).await
-        })?;
+        });
+        let given = explored(&session, &doors, &request, (given, global.log_format))?;
         output::text(given.iter().map(|name| format!("{}\n", name.familiar())).collect::<String>())?;
         Ok(session.end(ExitCode::SUCCESS))
     }

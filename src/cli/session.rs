@@ -127,6 +127,17 @@ impl Session {
         Ok(Self { cx, entered, home: home()?, runtime, second_ends, renderer: Mutex::new(Some(renderer)) })
     }
 
+    /// A display for another round of the same command, after [`Session::block_on`] has closed that of the last one.
+    ///
+    /// # Errors
+    /// If the progress display cannot be had.
+    pub fn renew(&mut self, global: &Global, doing: &'static str) -> Result<(), Failure> {
+        let renderer = Renderer::stderr(global.choice(), doing, self.cx.clock.clone())?;
+        self.cx.report = Reporter::new(vec![renderer.sink()], Arc::new(Secrets::default()));
+        *self.renderer.lock().unwrap_or_else(PoisonError::into_inner) = Some(renderer);
+        Ok(())
+    }
+
     /// The store.
     ///
     /// # Errors

@@ -36,5 +36,6 @@ mod sandbox;
 mod stage;
 mod timeline;
 mod tree;
+mod watched;
 mod web;
 mod why;

@@ -246,11 +246,15 @@ fn act(cx: &Context, world: &World, index: StepIndex, scene: &Scene<'_>) -> Resu
             Action::Workdir(workdir) => make_workdir(cx, world, workdir, &mut tree),
         }
     });
-    done.map_err(|error| match error {
+    if let Err(error) = done {
+        let Error::Workload(failure) = error else { return Err(error) };
         // Asked while the step's tree still takes the room it took.
-        Error::Workload(failure) => Error::Workload(Box::new(full(world, *failure))),
-        other => other,
-    })?;
+        let failure = full(world, *failure);
+        if let Some(introspection) = &world.request.run.introspection {
+            introspection.keep_tree(world, tree, &below)?;
+        }
+        return Err(Error::Workload(Box::new(failure)));
+    }
     if cx.cancel.is_cancelled() {
         return Err(Error::Cancelled);
     }

@@ -6,6 +6,7 @@
 
 mod caching;
 mod copying;
+mod introspecting;
 mod making;
 mod mountable;
 mod mounting;
@@ -24,6 +25,7 @@ use crate::report::{Context, Outcome, PlannedStep, TaskKind};
 use crate::{content, registry, schedule, snapshot};
 
 pub(super) use caching::{keep, trim};
+pub use introspecting::{FailedPlace, Introspection};
 pub use world::{Tree, World, WorldInputs, layer_blob};
 
 /// Carries out `plan`; afterwards the world knows the tree of every needed step.

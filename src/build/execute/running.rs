@@ -51,11 +51,15 @@ pub fn run(
         Err(sandbox::Error::Cancelled) => return Err(Error::Cancelled),
         other => other?,
     };
-    drop(provided);
     match exit.failure(&run.args.join(" ")) {
         None => Ok(()),
         Some(_) if cx.cancel.is_cancelled() => Err(Error::Cancelled),
-        Some(failure) => Err(Error::Workload(Box::new(explain(&failure, run, exit.code())))),
+        Some(failure) => {
+            if let Some(introspection) = &options.introspection {
+                introspection.keep_setting(spec, provided);
+            }
+            Err(Error::Workload(Box::new(explain(&failure, run, exit.code()))))
+        }
     }
 }
 

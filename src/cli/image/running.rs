@@ -74,6 +74,7 @@ impl RunFlags {
                 from: self.cache_mounts_from.clone(),
                 to: self.cache_mounts_to.clone(),
             },
+            introspection: None,
         })
     }
 }

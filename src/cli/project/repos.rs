@@ -193,7 +193,8 @@ pub const REPOSITORY: &[Refused] = &[
 
 const CLUSTER: &str = "a build speaks to no cluster";
 const HOST: &str = "nothing is removed behind your back: `lap image prune` frees the store";
-const SHELL: &str = "`lap run IMAGE -- /bin/sh` opens a shell in what was built";
+const SHELL: &str = "an image made from a Dockerfile is one stage: `lap run IMAGE -- /bin/sh` opens a shell in it, and \
+                     --introspect-error where one of its steps failed";
 
 /// What builds do not have.
 pub const BUILD: &[Refused] = &[
@@ -209,8 +210,6 @@ pub const BUILD: &[Refused] = &[
     refused_value("backend-storage-path", false, HOST),
     refused_value("docker-server-storage-path", false, HOST),
     Refused { harmless: &["true", "false"], ..refused_switch("disable-auto-host-cleanup", false, HOST) },
-    refused_switch("introspect-error", true, SHELL),
-    refused_switch("introspect-before-error", true, SHELL),
     refused_value("introspect-stage", false, SHELL),
     refused_switch(
         "virtual-merge",
@@ -218,8 +217,13 @@ pub const BUILD: &[Refused] = &[
         "tags follow from content: it does not matter where a commit was merged",
     ),
     refused_switch(
-        "follow",
+        "without-images",
         true,
-        "run it again when there is a new commit: what did not change is not built",
+        "it is for what is more than images: without them nothing is built",
+    ),
+    refused_switch(
+        "skip-build",
+        true,
+        "--check-built-images builds nothing and fails if something is missing",
     ),
 ];

@@ -139,10 +139,7 @@ pub fn open_with_includes(cx: &Context, options: &Options) -> Result<Reader, Fai
 /// If there is no repository or commit, or something is wrong with the rules.
 pub fn open(cx: &Context, options: &Options) -> Result<Reader, Failure> {
     let folder = fs::canonicalize(&options.folder)?;
-    let worktree = match &options.work_tree {
-        Some(root) => WorkTree::open(root)?,
-        None => WorkTree::around(&folder)?,
-    };
+    let worktree = worktree(options)?;
     let prefix = folder.strip_prefix(worktree.root()).map_err(|_| {
         Failure::new(Kind::Usage, format!("read the project in {}", folder.display()))
             .because(format!("it is not in the work tree {}", worktree.root().display()))
@@ -188,8 +185,19 @@ pub fn open(cx: &Context, options: &Options) -> Result<Reader, Failure> {
     Ok(reader)
 }
 
+/// The repository.
+///
+/// # Errors
+/// If there is none, or no commit.
+pub(super) fn worktree(options: &Options) -> Result<WorkTree, Failure> {
+    Ok(match &options.work_tree {
+        Some(root) => WorkTree::open(root)?,
+        None => WorkTree::around(&options.folder)?,
+    })
+}
+
 /// `--dev-ignore`: patterns from the root of the repository; one that matches a folder covers what is in it.
-fn ignored(patterns: &[String]) -> Result<Box<crate::git::Ignored>, Failure> {
+pub(super) fn ignored(patterns: &[String]) -> Result<Box<crate::git::Ignored>, Failure> {
     let mut globs = Vec::new();
     for pattern in patterns {
         globs.push(Glob::new(pattern).map_err(|why| {

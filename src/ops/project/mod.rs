@@ -10,6 +10,7 @@
 
 pub mod build;
 mod check;
+pub mod follow;
 pub mod images;
 pub mod includes;
 mod links;

@@ -298,7 +298,13 @@ pub fn prepare(
         cache_to: Vec::new(),
         pull: false,
         network,
-        run: RunOptions { hosts, secrets: found.secrets, agents, ..RunOptions::default() },
+        run: RunOptions {
+            hosts,
+            secrets: found.secrets,
+            agents,
+            introspection: request.introspection.clone(),
+            ..RunOptions::default()
+        },
         source_date_epoch: None,
         contexts: Vec::new(),
         lenient: false,

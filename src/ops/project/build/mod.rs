@@ -30,7 +30,7 @@ use std::path::PathBuf;
 use crate::base::{Failure, Kind, ManifestDigest, Platform, Reference};
 use crate::build::evaluate::NamedContext;
 use crate::build::step::Network;
-use crate::build::{Doors, Identity};
+use crate::build::{Doors, Identity, Introspection};
 use crate::ops::project::Project;
 use crate::project::Image;
 use crate::report::Context;
@@ -75,6 +75,8 @@ pub struct Request {
     pub report: Option<PathBuf>,
     /// Where builders find out who makes what.
     pub synchronization: Synchronization,
+    /// Keeps the place of the first step that fails.
+    pub introspection: Option<Introspection>,
 }
 
 /// An image for a platform.

@@ -16,7 +16,7 @@ use crate::build::{DoorOptions, Doors};
 use crate::cli::Global;
 use crate::content::{OpenOptions, Store};
 use crate::host;
-use crate::registry::{ClientOptions, Credentials};
+use crate::registry::{ClientOptions, Credentials, Machine};
 use crate::report::{Context, Limits, Reporter, Secrets, Sink};
 use crate::sandbox::Sandbox;
 use crate::snapshot;
@@ -73,6 +73,7 @@ impl RegistryFlags {
             credentials: Credentials::from_environment(),
             insecure: self.insecure.iter().cloned().collect(),
             ca_files: self.ca_file.clone(),
+            machine: Machine::from_environment(),
             ..ClientOptions::default()
         };
         for (registry, location) in &self.mirror {

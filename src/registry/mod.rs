@@ -6,6 +6,7 @@
 //!   a watchdog that ends it when too few bytes moved for too long, and stops when `Context::cancel` does. What may be
 //!   repeated is repeated with growing, jittered delays; what a server says about waiting is obeyed within a cap.
 //! - [`Credentials`] finds user names and passwords where other tools left them, and keeps what `login` is given.
+//! - [`Machine`] is what `registries.conf` and `certs.d` of this machine say of registries.
 //! - [`serve`] is a registry of its own, on a directory, for laptops and CI.
 //!
 //! Invariants: no byte reaches a caller as a whole blob or manifest before its digest was compared; credentials go only
@@ -18,6 +19,7 @@
 mod client;
 mod credentials;
 mod error;
+mod machine;
 mod options;
 pub mod serve;
 mod transfer;
@@ -26,5 +28,6 @@ pub mod wire;
 pub use client::{BlobStream, Client, DownloadRequest, DownloadSink, Downloaded, RemoteBlob, trusted_roots};
 pub use credentials::{Credential, Credentials, Stored};
 pub use error::{Answer, Cause, Error, Story};
+pub use machine::Machine;
 pub use options::{ClientOptions, Mirror, Retry, Timeouts};
 pub use transfer::{BlobRequest, BlobSink, BlobSource, FileSource, MemorySink, Pulled, Pushed, Resolved};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::registry::Credentials;
+use crate::registry::{Credentials, Machine};
 
 /// Everything a client needs to know beforehand.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct ClientOptions {
     pub identity: Option<(PathBuf, PathBuf)>,
     /// Per registry, where to read from first, in order; the registry itself comes last.
     pub mirrors: BTreeMap<String, Vec<Mirror>>,
+    /// What the files of this machine say of registries; what stands in the other fields comes before it.
+    pub machine: Machine,
     /// Blobs longer than this are sent in pieces of this size; `None` sends known ones whole unless the registry
     /// answers 413. Bytes.
     pub chunk: Option<u64>,
@@ -48,6 +50,7 @@ impl Default for ClientOptions {
             ca_files: Vec::new(),
             identity: None,
             mirrors: BTreeMap::new(),
+            machine: Machine::none(),
             chunk: None,
             timeouts: Timeouts::default(),
             retry: Retry::default(),

@@ -8,7 +8,7 @@ use crate::base::{Failure, Kind, Reference};
 use crate::cli::project::refused::{Refused, switch as refused_switch, value as refused_value};
 use crate::cli::project::vars::{Vars, switch};
 use crate::ops::project::build::Synchronization;
-use crate::registry::{ClientOptions, Credentials, Mirror};
+use crate::registry::{ClientOptions, Credentials, Machine, Mirror};
 use crate::sync::{Address, InvalidAddress};
 
 /// Flags of commands that use the repositories of a project.
@@ -118,6 +118,7 @@ impl RepoFlags {
         let mut options = ClientOptions {
             credentials: Credentials::from_environment(),
             ca_files: self.ca_file.clone(),
+            machine: Machine::from_environment(),
             ..ClientOptions::default()
         };
         if let Some(folder) =

@@ -10,14 +10,16 @@ use url::Url;
 
 use crate::base::is_loopback;
 use crate::host::{env, fs};
+use crate::registry::machine::Trust;
 use crate::registry::wire::Scheme;
 use crate::registry::{Cause, ClientOptions, Error};
 
 /// Largest PEM file we read.
 const LARGEST_PEM: u64 = 16 << 20;
 
-/// A way of speaking: the scheme, and whether proxies of the environment are used.
-type Way = (Scheme, bool);
+/// A way of speaking: the scheme, whether proxies of the environment are used, and the host that has certificates of its
+/// own.
+type Way = (Scheme, bool, Option<String>);
 
 /// Pools of connections by way of speaking.
 #[derive(Default)]
@@ -37,21 +39,33 @@ impl Transports {
         scheme: Scheme,
     ) -> Result<reqwest::Client, Error> {
         let proxied = !url.host_str().is_some_and(is_loopback);
+        let host = url.host_str().unwrap_or_default();
+        let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let trust = match scheme {
+            Scheme::Http => Trust::default(),
+            Scheme::Https | Scheme::Unverified => options.machine.trust(&host)?,
+        };
+        let way = (scheme, proxied, (!trust.is_empty()).then_some(host));
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pool) = pools.get(&(scheme, proxied)) {
+        if let Some(pool) = pools.get(&way) {
             return Ok(pool.clone());
         }
-        let pool = build(options, scheme, proxied)?;
-        pools.insert((scheme, proxied), pool.clone());
+        let pool = build(options, trust, scheme, proxied)?;
+        pools.insert(way, pool.clone());
         Ok(pool)
     }
 }
 
-fn build(options: &ClientOptions, scheme: Scheme, proxied: bool) -> Result<reqwest::Client, Error> {
+fn build(
+    options: &ClientOptions,
+    trust: Trust,
+    scheme: Scheme,
+    proxied: bool,
+) -> Result<reqwest::Client, Error> {
     // An error means that a provider is installed already, which is what we want.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let roots = match scheme {
-        Scheme::Https => roots(&options.ca_files)?,
+        Scheme::Https => roots(&[options.ca_files.as_slice(), &trust.authorities].concat())?,
         Scheme::Http | Scheme::Unverified => Vec::new(),
     };
     let mut builder = reqwest::Client::builder()
@@ -62,7 +76,7 @@ fn build(options: &ClientOptions, scheme: Scheme, proxied: bool) -> Result<reqwe
         .http1_only()
         .tls_certs_only(roots)
         .tls_danger_accept_invalid_certs(scheme == Scheme::Unverified);
-    if let Some((cert, key)) = &options.identity {
+    if let Some((cert, key)) = options.identity.as_ref().or(trust.identity.as_ref()) {
         let action = || format!("read the client certificate {}", cert.display());
         let read =
             |path| fs::read_limited(path, LARGEST_PEM).map_err(|e| Error::settings(action(), Cause::Host(e)));

@@ -43,7 +43,7 @@ impl Client {
     ) -> Result<(BlobDigest, u64), Error> {
         stoppable(cx, async {
             let action = format!("push a layer to {}", repository.name());
-            let peer = self.peer(cx, repository.registry()).await?;
+            let peer = self.writable_peer(cx, repository).await?;
             let place = Place { peer: &peer, path: repository.repository(), action: &action };
             let mut tries = Tries::new(cx, self.inner.options.retry);
             loop {

@@ -25,7 +25,7 @@ pub use stream::{BlobStream, RemoteBlob};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use http::Method;
 
@@ -36,6 +36,7 @@ use self::transport::Transports;
 pub use self::transport::roots as trusted_roots;
 use self::trouble::{Again, Tries, Trouble, broken};
 use crate::base::Reference;
+use crate::registry::machine::Rules;
 use crate::registry::wire::{self, Challenge, Endpoint, Scheme, Scopes};
 use crate::registry::{Cause, ClientOptions, Error, Story};
 use crate::report::Context;
@@ -53,11 +54,30 @@ pub struct Client {
 struct Inner {
     options: ClientOptions,
     transports: Transports,
+    rules: OnceLock<Rules>,
     peers: tokio::sync::Mutex<BTreeMap<String, Arc<Peer>>>,
     said: Mutex<BTreeSet<String>>,
 }
 
 impl Inner {
+    /// What the files of this machine say; read when it is first needed.
+    fn rules(&self) -> Result<&Rules, Error> {
+        match self.rules.get() {
+            Some(rules) => Ok(rules),
+            None => {
+                let read = self.options.machine.rules()?;
+                Ok(self.rules.get_or_init(|| read))
+            }
+        }
+    }
+
+    /// Refuses what the files of this machine do not allow.
+    fn permit(&self, reference: &Reference) -> Result<(), Error> {
+        let Some(prefix) = self.rules()?.blocks(reference) else { return Ok(()) };
+        let words = format!("registries.conf of this machine blocks {prefix}");
+        Err(Error::settings(format!("use {}", reference.familiar()), Cause::Words(words)))
+    }
+
     /// Whether `text` was not said before.
     fn first_time(&self, text: String) -> bool {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).insert(text)
@@ -68,8 +88,9 @@ impl Inner {
 struct Place {
     peer: Arc<Peer>,
     repository: String,
-    /// The registry a mirror stands for.
+    /// The registry that the mirror is told it stands for.
     upstream: Option<String>,
+    is_mirror: bool,
 }
 
 impl Place {
@@ -85,6 +106,7 @@ impl Client {
         let inner = Inner {
             options,
             transports: Transports::default(),
+            rules: OnceLock::new(),
             peers: tokio::sync::Mutex::default(),
             said: Mutex::default(),
         };
@@ -117,7 +139,7 @@ impl Client {
         if let Some(peer) = peers.get(registry) {
             return Ok(Arc::clone(peer));
         }
-        let insecure = self.inner.options.is_insecure(registry);
+        let insecure = self.inner.options.is_insecure(registry) || self.inner.rules()?.is_insecure(registry);
         let peer = match Endpoint::schemes(registry, insecure) {
             [only] => Peer::new(endpoint(registry, *only)?, cx.limits.transfers.get()),
             schemes => {
@@ -135,14 +157,22 @@ impl Client {
         Ok(peer)
     }
 
+    /// The registry that is written to: never a mirror, and no other place than its name says.
+    async fn writable_peer(&self, cx: &Context, repository: &Reference) -> Result<Arc<Peer>, Error> {
+        self.inner.permit(repository)?;
+        self.peer(cx, repository.registry()).await
+    }
+
     /// The first scheme that gets an answer. The trouble, if none does, is the first one's, unless a later one found
-    /// somebody there who cannot be trusted.
+    /// somebody there who cannot be trusted, or the settings of this machine are broken.
     async fn probe(&self, cx: &Context, registry: &str, schemes: &[Scheme]) -> Result<Peer, Trouble> {
         let mut first = None;
         for scheme in schemes {
             match self.probe_one(cx, registry, *scheme).await {
                 Ok(peer) => return Ok(peer),
-                Err(trouble) if matches!(trouble.error, Error::Untrusted(_)) => first = Some(trouble),
+                Err(trouble) if matches!(trouble.error, Error::Untrusted(_) | Error::Settings(_)) => {
+                    first = Some(trouble);
+                }
                 Err(trouble) => first = first.or(Some(trouble)),
             }
         }
@@ -180,6 +210,8 @@ impl Client {
     /// Where to read `reference` from, in order.
     async fn places(&self, cx: &Context, reference: &Reference) -> Result<Vec<Place>, Error> {
         let registry = reference.registry();
+        self.inner.permit(reference)?;
+        let (mirrors, own) = self.inner.rules()?.places(reference);
         let mut places = Vec::new();
         for mirror in self.inner.options.mirrors.get(registry).into_iter().flatten() {
             let (host, prefix) = mirror.location.split_once('/').unwrap_or((&mirror.location, ""));
@@ -188,19 +220,30 @@ impl Client {
                 prefix => format!("{prefix}/{}", reference.repository()),
             };
             match self.peer(cx, host).await {
-                Ok(peer) => places.push(Place { peer, repository, upstream: Some(registry.to_owned()) }),
+                Ok(peer) => {
+                    let upstream = Some(registry.to_owned());
+                    places.push(Place { peer, repository, upstream, is_mirror: true });
+                }
                 Err(Error::Cancelled) => return Err(Error::Cancelled),
                 Err(error) => self.skipped(cx, host, &error),
             }
         }
-        let peer = match self.peer(cx, registry).await {
+        for (host, repository) in mirrors {
+            match self.peer(cx, &host).await {
+                Ok(peer) => places.push(Place { peer, repository, upstream: None, is_mirror: true }),
+                Err(Error::Cancelled) => return Err(Error::Cancelled),
+                Err(error) => self.skipped(cx, &host, &error),
+            }
+        }
+        let (registry, repository) = own;
+        let peer = match self.peer(cx, &registry).await {
             Ok(peer) => peer,
             // The mirrors may have it even if the registry itself is out of reach.
             Err(error) if places.is_empty() => return Err(error),
             Err(Error::Cancelled) => return Err(Error::Cancelled),
             Err(_) => return Ok(places),
         };
-        places.push(Place { peer, repository: reference.repository().to_owned(), upstream: None });
+        places.push(Place { peer, repository, upstream: None, is_mirror: false });
         Ok(places)
     }
 

@@ -39,7 +39,7 @@ impl Client {
                 outcome = self.pull_from(cx, &call, blob, sink).await;
                 match &outcome {
                     Ok(()) | Err(Error::Cancelled | Error::Local(_)) => return outcome,
-                    Err(error) if place.upstream.is_some() => self.skipped(cx, place.peer.name(), error),
+                    Err(error) if place.is_mirror => self.skipped(cx, place.peer.name(), error),
                     Err(_) => {}
                 }
             }

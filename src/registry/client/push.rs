@@ -51,7 +51,7 @@ impl Client {
             return Ok(Pushed::Existed);
         }
         stoppable(cx, async {
-            let peer = self.peer(cx, blob.repository.registry()).await?;
+            let peer = self.writable_peer(cx, blob.repository).await?;
             let session = match self.mount(cx, &peer, blob).await? {
                 Mount::Done(from) => {
                     pull::report(blob.task, blob, blob.size);
@@ -73,7 +73,7 @@ impl Client {
     /// If the registry cannot be reached.
     pub async fn mount_blob(&self, cx: &Context, blob: &BlobRequest<'_>) -> Result<Option<Reference>, Error> {
         stoppable(cx, async {
-            let peer = self.peer(cx, blob.repository.registry()).await?;
+            let peer = self.writable_peer(cx, blob.repository).await?;
             match self.mount(cx, &peer, blob).await? {
                 Mount::Done(from) => Ok(Some(from)),
                 Mount::Session(session) => {
@@ -271,7 +271,7 @@ impl Client {
     ) -> Result<bool, Error> {
         let action = format!("push manifest {reference}");
         let path = reference.repository();
-        let peer = self.peer(cx, reference.registry()).await?;
+        let peer = self.writable_peer(cx, reference).await?;
         let url = peer.endpoint.url(&format!("{path}/manifests/{}", reference.selector()), None);
         let call = Call::new(&peer, Method::PUT, url, &action)
             .within(path, writing(path))
@@ -310,7 +310,7 @@ impl Client {
         if reference.digest().is_none() && matches!(status, 400 | 403 | 409 | 412) {
             let action = format!("look at tag {reference}");
             let path = reference.repository();
-            let peer = self.peer(cx, reference.registry()).await?;
+            let peer = self.writable_peer(cx, reference).await?;
             let url = peer.endpoint.url(&format!("{path}/manifests/{}", reference.selector()), None);
             let call = Call::new(&peer, Method::HEAD, url, &action).within(path, writing(path));
             if let Ok(reply) = self.exchange(cx, &call, &[200]).await {

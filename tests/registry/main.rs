@@ -7,6 +7,7 @@ mod auth;
 mod cli;
 mod cr;
 mod locks;
+mod machine;
 mod prompt;
 mod protocol;
 mod servers;

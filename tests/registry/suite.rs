@@ -52,7 +52,7 @@ async fn pull(client: &Client, from: &Reference, bytes: &[u8]) {
     assert!(found == bytes, "{} bytes came back as {} others", bytes.len(), found.len());
 }
 
-async fn push_image(client: &Client, to: &Reference, layer: &[u8]) -> ManifestDigest {
+pub async fn push_image(client: &Client, to: &Reference, layer: &[u8]) -> ManifestDigest {
     push(client, to, b"{}").await;
     push(client, to, layer).await;
     let manifest = manifest_of(b"{}", &[layer], "");

@@ -7,30 +7,45 @@ use lapstrake::registry::{Client, Error};
 
 use crate::servers::{cx, debian, quick};
 
-fn certificate(dir: &Path) {
+fn openssl(dir: &Path, arguments: &[&str]) {
     assert!(Path::new("/usr/bin/openssl").exists(), "this test needs the Debian package openssl");
-    let openssl = |arguments: &[&str]| {
-        let new = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"];
-        let output = Command::new("openssl").args(new).args(arguments).current_dir(dir).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    };
-    openssl(&["-subj", "/CN=lapstrake test authority", "-keyout", "ca-key.pem", "-out", "ca.pem"]);
-    openssl(&[
-        "-CA",
-        "ca.pem",
-        "-CAkey",
-        "ca-key.pem",
-        "-subj",
-        "/CN=registry",
-        "-addext",
-        "basicConstraints=critical,CA:FALSE",
-        "-addext",
-        "subjectAltName=IP:127.0.0.1",
-        "-keyout",
-        "key.pem",
-        "-out",
-        "cert.pem",
-    ]);
+    let new = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"];
+    let output = Command::new("openssl").args(new).args(arguments).current_dir(dir).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// An authority (`ca.pem`, `ca-key.pem`) and what it made for a server on loopback (`cert.pem`, `key.pem`).
+pub fn certificate(dir: &Path) {
+    openssl(dir, &["-subj", "/CN=lapstrake test authority", "-keyout", "ca-key.pem", "-out", "ca.pem"]);
+    signed(dir, "registry", "serverAuth");
+    for name in ["cert.pem", "key.pem"] {
+        std::fs::rename(dir.join(format!("registry-{name}")), dir.join(name)).unwrap();
+    }
+}
+
+/// What the authority in the folder made for somebody: `NAME-cert.pem`, `NAME-key.pem`.
+pub fn signed(dir: &Path, name: &str, usage: &str) {
+    openssl(
+        dir,
+        &[
+            "-CA",
+            "ca.pem",
+            "-CAkey",
+            "ca-key.pem",
+            "-subj",
+            &format!("/CN={name}"),
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+            "-addext",
+            &format!("extendedKeyUsage={usage}"),
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-keyout",
+            &format!("{name}-key.pem"),
+            "-out",
+            &format!("{name}-cert.pem"),
+        ],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

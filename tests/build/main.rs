@@ -33,6 +33,7 @@ mod remote;
 mod reproducible;
 mod running;
 mod sandbox;
+mod screens;
 mod stage;
 mod timeline;
 mod tree;

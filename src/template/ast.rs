@@ -101,7 +101,7 @@ pub(super) enum OperandKind {
     Field(Vec<Box<str>>),
     /// `$x.a.b`: the first is the variable with its sign.
     Variable(Vec<Box<str>>),
-    Identifier(Function),
+    Identifier(&'static Function),
     Chain {
         node: Box<Operand>,
         fields: Vec<Box<str>>,

@@ -31,7 +31,7 @@ impl fmt::Debug for Function {
 
 /// A table of functions by name. Later entries of a name replace earlier ones.
 #[derive(Clone, Debug, Default)]
-pub struct Functions(BTreeMap<&'static str, Function>);
+pub struct Functions(BTreeMap<&'static str, &'static Function>);
 
 impl Functions {
     /// A table with Go's own functions only.
@@ -42,8 +42,8 @@ impl Functions {
     }
 
     /// Adds functions.
-    pub fn add(&mut self, functions: &[Function]) {
-        self.0.extend(functions.iter().map(|f| (f.name, *f)));
+    pub fn add(&mut self, functions: &'static [Function]) {
+        self.0.extend(functions.iter().map(|f| (f.name, f)));
     }
 
     /// Takes functions out, so that a template that names one does not parse.
@@ -52,7 +52,7 @@ impl Functions {
     }
 
     /// The function of a name.
-    pub fn get(&self, name: &str) -> Option<Function> {
+    pub fn get(&self, name: &str) -> Option<&'static Function> {
         self.0.get(name).copied()
     }
 

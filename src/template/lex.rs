@@ -89,8 +89,47 @@ impl Item<'_> {
     }
 }
 
+/// The tokens of a text. A large template has many: of each only its kind and its place are kept.
+pub(super) struct Items<'t> {
+    input: &'t [u8],
+    all: Vec<Spot>,
+    /// The text of [`Token::Error`].
+    message: String,
+}
+
+/// A token's kind and where it stands.
+struct Spot {
+    token: Token,
+    line: u32,
+    from: usize,
+    length: usize,
+}
+
+impl<'t> Items<'t> {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// One of them; behind the last one there is only the last one.
+    pub(super) fn get(&self, index: usize) -> Item<'t> {
+        let spot = &self.all[index.min(self.all.len() - 1)];
+        let text = match spot.token {
+            Token::Error => Cow::Owned(self.message.clone().into_bytes()),
+            _ => Cow::Borrowed(&self.input[spot.from..spot.from + spot.length]),
+        };
+        Item { token: spot.token, pos: spot.from, line: spot.line as usize, text }
+    }
+
+    /// The kind and the line of one of them.
+    pub(super) fn kind(&self, index: usize) -> (Token, usize) {
+        let spot = &self.all[index.min(self.all.len() - 1)];
+        (spot.token, spot.line as usize)
+    }
+}
+
 /// Splits a template into tokens. The last one is [`Token::Eof`], or [`Token::Error`] with the message as its text.
-pub(super) fn lex<'t>(input: &'t [u8], delims: (&'t str, &'t str)) -> Vec<Item<'t>> {
+pub(super) fn lex<'t>(input: &'t [u8], delims: (&'t str, &'t str)) -> Items<'t> {
     let mut lexer = Lexer {
         input,
         left: delims.0.as_bytes(),
@@ -100,11 +139,11 @@ pub(super) fn lex<'t>(input: &'t [u8], delims: (&'t str, &'t str)) -> Vec<Item<'
         line: 1,
         start_line: 1,
         parens: 0,
-        items: Vec::new(),
+        items: Items { input, all: Vec::new(), message: String::new() },
     };
     if let Err(message) = lexer.run() {
-        let (pos, line) = (lexer.start, lexer.start_line);
-        lexer.items.push(Item { token: Token::Error, pos, line, text: message.into_bytes().into() });
+        lexer.items.message = message;
+        lexer.put(Token::Error, 0);
     }
     lexer.items
 }
@@ -118,7 +157,7 @@ struct Lexer<'t> {
     line: usize,
     start_line: usize,
     parens: usize,
-    items: Vec<Item<'t>>,
+    items: Items<'t>,
 }
 
 fn is_space(b: u8) -> bool {
@@ -163,10 +202,14 @@ impl<'t> Lexer<'t> {
     }
 
     fn emit(&mut self, token: Token) {
-        let text = Cow::Borrowed(&self.input[self.start..self.pos]);
-        self.items.push(Item { token, pos: self.start, line: self.start_line, text });
+        self.put(token, self.pos - self.start);
         self.start = self.pos;
         self.start_line = self.line;
+    }
+
+    fn put(&mut self, token: Token, length: usize) {
+        let line = u32::try_from(self.start_line).unwrap_or(u32::MAX);
+        self.items.all.push(Spot { token, line, from: self.start, length });
     }
 
     fn ignore(&mut self) {
@@ -505,5 +548,25 @@ impl<'t> Lexer<'t> {
             return false;
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_token_stays_the_last() {
+        let items = lex(b"a\n{{ .b }}c", ("{{", "}}"));
+        let kinds: Vec<Token> = (0..items.len()).map(|at| items.kind(at).0).collect();
+        use Token::{Eof, Field, LeftDelim, RightDelim, Space, Text};
+        assert_eq!(kinds, [Text, LeftDelim, Space, Field, Space, RightDelim, Text, Eof]);
+        let field = items.get(3);
+        assert_eq!((field.pos, field.line, &*field.text), (5, 2, &b".b"[..]));
+        assert_eq!(items.get(100).token, Eof);
+        let broken = lex(b"a{{ \"b", ("{{", "}}"));
+        let last = broken.get(broken.len());
+        assert_eq!((last.token, &*last.text), (Token::Error, &b"unterminated quoted string"[..]));
+        assert_eq!(broken.kind(100), (Token::Error, 1));
     }
 }

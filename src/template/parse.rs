@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::ast::{Branch, Call, Command, Node, Operand, OperandKind, Pipe, Source, Tree};
 use super::error::Error;
 use super::function::Functions;
-use super::lex::{Item, Token, lex};
+use super::lex::{Item, Items, Token, lex};
 use super::number::Number;
 use super::quote::{quote, unquote};
 use crate::yaml::Text;
@@ -33,6 +33,9 @@ pub(super) fn parse(
         source,
         trees: Vec::new(),
         depth: 0,
+        nodes: Vec::new(),
+        commands: Vec::new(),
+        operands: Vec::new(),
         variables: vec!["$".into()],
         ranges: 0,
         action_line: 0,
@@ -44,7 +47,7 @@ pub(super) fn parse(
 }
 
 struct Parser<'t, 'f> {
-    items: Vec<Item<'t>>,
+    items: Items<'t>,
     next: usize,
     /// How many tokens have been looked at by anybody.
     seen: usize,
@@ -52,6 +55,10 @@ struct Parser<'t, 'f> {
     source: Arc<Source>,
     trees: Vec<Tree>,
     depth: usize,
+    /// What the lists, pipelines and commands that are open have so far: finished ones get vectors of their very size.
+    nodes: Vec<Node>,
+    commands: Vec<Command>,
+    operands: Vec<Operand>,
     /// Of the tree that is being parsed: its variables, open ranges, the line of the open action and the line of
     /// the newest token it has seen.
     variables: Vec<Box<str>>,
@@ -74,24 +81,25 @@ enum Step {
 type Result<T> = std::result::Result<T, Error>;
 
 impl<'t> Parser<'t, '_> {
-    fn item(&mut self, index: usize) -> &Item<'t> {
-        let index = index.min(self.items.len() - 1);
-        if index >= self.seen {
-            self.seen = index + 1;
-            self.latest = self.items[index].line;
+    fn peek(&mut self) -> Token {
+        let at = self.next.min(self.items.len() - 1);
+        let (token, line) = self.items.kind(at);
+        if at >= self.seen {
+            self.seen = at + 1;
+            self.latest = line;
         }
-        &self.items[index]
+        token
     }
 
-    fn peek(&mut self) -> Token {
-        let at = self.next;
-        self.item(at).token
+    /// The next token, which stays the next one.
+    fn item(&mut self) -> Item<'t> {
+        self.peek();
+        self.items.get(self.next)
     }
 
     fn take(&mut self) -> Item<'t> {
-        let at = self.next;
-        let item = self.item(at).clone();
-        self.next = (at + 1).min(self.items.len());
+        let item = self.item();
+        self.next = (self.next + 1).min(self.items.len());
         item
     }
 
@@ -170,6 +178,7 @@ impl<'t> Parser<'t, '_> {
                 Step::End(End::Else) => return self.fail("unexpected {{else}}"),
             }
         }
+        nodes.shrink_to_fit();
         Ok(nodes)
     }
 
@@ -219,11 +228,11 @@ impl<'t> Parser<'t, '_> {
     }
 
     fn list_here(&mut self) -> Result<(Vec<Node>, End)> {
-        let mut nodes = Vec::new();
+        let mark = self.nodes.len();
         while self.peek_word() != Token::Eof {
             match self.text_or_action()? {
-                Step::Node(node) => nodes.push(node),
-                Step::End(end) => return Ok((nodes, end)),
+                Step::Node(node) => self.nodes.push(node),
+                Step::End(end) => return Ok((self.nodes.drain(mark..).collect(), end)),
             }
         }
         self.fail("unexpected EOF")
@@ -347,8 +356,8 @@ impl<'t> Parser<'t, '_> {
 
     fn pipeline(&mut self, context: &str, end: Token) -> Result<Pipe> {
         self.skip_space();
-        let at = self.next;
-        let pos = self.item(at).pos;
+        let pos = self.item().pos;
+        let mark = self.commands.len();
         let mut pipe = Pipe { pos, assign: false, variables: Vec::new(), commands: Vec::new() };
         self.declarations(context, &mut pipe)?;
         loop {
@@ -356,6 +365,7 @@ impl<'t> Parser<'t, '_> {
             let item = self.take_word();
             match item.token {
                 token if token == end => {
+                    pipe.commands = self.commands.drain(mark..).collect();
                     self.check(&pipe, context)?;
                     return Ok(pipe);
                 }
@@ -373,7 +383,7 @@ impl<'t> Parser<'t, '_> {
                 | Token::LeftParen => {
                     self.next = back;
                     let command = self.command()?;
-                    pipe.commands.push(command);
+                    self.commands.push(command);
                 }
                 _ => return self.unexpected(&item, context),
             }
@@ -386,8 +396,7 @@ impl<'t> Parser<'t, '_> {
             let variable = self.take();
             let name: Box<str> = String::from_utf8_lossy(&variable.text).into();
             self.skip_space();
-            let at = self.next;
-            let next = self.item(at).clone();
+            let next = self.item();
             match next.token {
                 Token::Assign | Token::Declare => {
                     self.next += 1;
@@ -432,12 +441,12 @@ impl<'t> Parser<'t, '_> {
 
     fn command(&mut self) -> Result<Command> {
         self.skip_space();
-        let at = self.next;
-        let mut command = Command { pos: self.item(at).pos, args: Vec::new() };
+        let mut command = Command { pos: self.item().pos, args: Vec::new() };
+        let mark = self.operands.len();
         loop {
             self.skip_space();
             if let Some(operand) = self.operand()? {
-                command.args.push(operand);
+                self.operands.push(operand);
             }
             let item = self.take();
             match item.token {
@@ -450,6 +459,7 @@ impl<'t> Parser<'t, '_> {
                 _ => return self.unexpected(&item, "operand"),
             }
         }
+        command.args = self.operands.drain(mark..).collect();
         if command.args.is_empty() {
             return self.fail("empty command");
         }
@@ -461,14 +471,15 @@ impl<'t> Parser<'t, '_> {
         if self.peek() != Token::Field {
             return Ok(Some(operand));
         }
-        let at = self.next;
-        let pos = self.item(at).pos;
+        let pos = self.item().pos;
         let mut fields: Vec<Box<str>> = Vec::new();
         while self.peek() == Token::Field {
             fields.push(field_name(&self.take().text));
         }
+        fields.shrink_to_fit();
         match &mut operand.kind {
             OperandKind::Field(names) | OperandKind::Variable(names) => {
+                names.reserve_exact(fields.len());
                 names.append(&mut fields);
                 operand.pos = pos;
             }

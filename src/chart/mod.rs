@@ -53,7 +53,7 @@ pub use load::{Loaded, Loader, Lock, folder_files};
 pub use manifest::{Head, Hook, Manifest, Sorted, head, sort, split, trim_end, trim_start};
 pub use metadata::{API_V1, API_V2, Dependency, Maintainer, Metadata, api_version};
 pub use package::{lock_value, package};
-pub use render::{Recorded, Release, Request, render, render_recorded};
+pub use render::{Recorded, Release, Rendering, Request, render, render_recorded};
 pub use rendered::Rendered;
 pub use scaffold::scaffold;
 pub use schema::{SCHEMA, validate};

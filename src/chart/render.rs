@@ -48,7 +48,64 @@ pub fn render(
     functions: Arc<Functions>,
     door: &dyn Door,
 ) -> Result<BTreeMap<String, Rendered>, Error> {
-    render_in(request, &Collected::of(request), functions, &mut Session::new(door))
+    Rendering::new(request, functions)?.run(&mut Session::new(door))
+}
+
+/// Templates that have been collected and parsed, and what they are executed with.
+pub struct Rendering {
+    collected: Collected,
+    templates: Templates,
+    /// Paths in the order of execution.
+    order: Vec<String>,
+    compat: Compat,
+}
+
+impl Rendering {
+    /// Collects and parses the templates of a chart and its dependencies.
+    ///
+    /// # Errors
+    /// [`Error::Render`] of the first template that cannot be parsed.
+    pub fn new(request: &Request<'_>, functions: Arc<Functions>) -> Result<Self, Error> {
+        Self::of(Collected::of(request), request.compat, functions).map_err(|failed| failed.1)
+    }
+
+    fn of(
+        collected: Collected,
+        compat: Compat,
+        functions: Arc<Functions>,
+    ) -> Result<Self, Box<(Collected, Error)>> {
+        let found = &collected.templates;
+        let order = sorted(found.keys());
+        let mut templates = Templates::new("gotpl", functions, MissingKey::Zero);
+        let texts: Vec<(&str, &Text)> =
+            order.iter().filter_map(|path| Some((path.as_str(), &found.get(path)?.text))).collect();
+        match templates.parse_all(&texts) {
+            Ok(()) => Ok(Self { collected, templates, order, compat }),
+            Err(error) => Err(Box::new((collected, parse_error(&error)))),
+        }
+    }
+
+    /// Renders every template that is no partial; the results by path. Templates may change what they are given, and so
+    /// what a second run would give.
+    ///
+    /// # Errors
+    /// [`Error::Render`] of the first template that cannot be executed.
+    pub fn run(&self, session: &mut Session<'_>) -> Result<BTreeMap<String, Rendered>, Error> {
+        let mut rendered = BTreeMap::new();
+        for path in self.order.iter().filter(|path| !base(path).starts_with('_')) {
+            let Some(template) = self.collected.templates.get(path) else { continue };
+            let about = Map::new();
+            about.insert("Name", path.as_str().into());
+            about.insert("BasePath", template.folder.as_str().into());
+            let about = about.retyped(self.compat.values_kind());
+            template.context.insert("Template", Value::Map(about));
+            let context = Value::Map(template.context.retyped(self.compat.values_kind()));
+            let out =
+                self.templates.execute(path, &context, session).map_err(|e| exec_error(&e, self.compat))?;
+            rendered.insert(path.clone(), without_no_value(out).into());
+        }
+        Ok(rendered)
+    }
 }
 
 /// A rendering that wrote down what it read.
@@ -66,45 +123,20 @@ pub struct Recorded {
 
 /// Renders as [`render`] does and writes down what is read on the way.
 pub fn render_recorded(request: &Request<'_>, functions: Arc<Functions>, door: &dyn Door) -> Recorded {
-    let collected = Collected::of(request);
     let mut session = Session::new(door).recorded();
-    let files = render_in(request, &collected, functions, &mut session);
+    let (collected, files) = match Rendering::of(Collected::of(request), request.compat, functions) {
+        Ok(rendering) => {
+            let files = rendering.run(&mut session);
+            (rendering.collected, files)
+        }
+        Err(failed) => (failed.0, Err(failed.1)),
+    };
     Recorded {
         files,
         recording: session.into_recording().unwrap_or_default(),
         templates: collected.templates.into_iter().map(|(path, found)| (path, found.text)).collect(),
         contexts: collected.contexts,
     }
-}
-
-fn render_in(
-    request: &Request<'_>,
-    collected: &Collected,
-    functions: Arc<Functions>,
-    session: &mut Session<'_>,
-) -> Result<BTreeMap<String, Rendered>, Error> {
-    let found = &collected.templates;
-    let order = sorted(found.keys());
-    let mut templates = Templates::new("gotpl", functions, MissingKey::Zero);
-    let texts: Vec<(&str, &Text)> =
-        order.iter().filter_map(|path| Some((path.as_str(), &found.get(path)?.text))).collect();
-    templates.parse_all(&texts).map_err(|e| parse_error(&e))?;
-    let mut rendered = BTreeMap::new();
-    for path in order {
-        if base(&path).starts_with('_') {
-            continue;
-        }
-        let Some(template) = found.get(&path) else { continue };
-        let about = Map::new();
-        about.insert("Name", path.as_str().into());
-        about.insert("BasePath", template.folder.as_str().into());
-        let about = about.retyped(request.compat.values_kind());
-        template.context.insert("Template", Value::Map(about));
-        let context = Value::Map(template.context.retyped(request.compat.values_kind()));
-        let out = templates.execute(&path, &context, session).map_err(|e| exec_error(&e, request.compat))?;
-        rendered.insert(path, without_no_value(out).into());
-    }
-    Ok(rendered)
 }
 
 fn base(path: &str) -> &str {

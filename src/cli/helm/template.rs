@@ -138,6 +138,8 @@ impl Template {
         }?;
         warn(&report.warnings);
         crate::cli::output::pieces(report.output.pieces())?;
+        // The process ends here.
+        std::mem::forget((report.output, report.spent));
         end(report.failure)
     }
 

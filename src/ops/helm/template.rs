@@ -1,5 +1,6 @@
 //! `lap helm template`: a chart rendered without a cluster (`Helm: pkg/cmd/template.go`, pkg/action/install.go).
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -13,8 +14,8 @@ use super::{Settings, failed, load, post_render};
 use crate::base::{Failure, Kind};
 use crate::chart::explain::{Question, Source, explain, read_last};
 use crate::chart::{
-    self, Capabilities, Chart, Compat, Given, Hook, KubeVersion, Recorded, Release, Rendered, Sorted,
-    coalesce_last, is_compatible, pattern, process,
+    self, Capabilities, Chart, Compat, Given, Hook, KubeVersion, Recorded, Release, Rendered, Rendering,
+    Sorted, coalesce_last, is_compatible, pattern, process,
 };
 use crate::host::{self, fs};
 use crate::ops::door::Live;
@@ -70,6 +71,8 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// Why not all is well; the output may still be worth seeing.
     pub failure: Option<Failure>,
+    /// What is not needed any more, for somebody who ends anyway: taking large trees apart takes time.
+    pub spent: Vec<Box<dyn Any>>,
 }
 
 /// Renders a chart.
@@ -209,6 +212,7 @@ impl Render<'_> {
                 false => failure.hint("use --debug to see what was rendered, also where it is invalid YAML"),
             });
         }
+        self.report.spent.push(Box::new((chart, values)));
         Ok(())
     }
 
@@ -249,7 +253,13 @@ impl Render<'_> {
             self.report.output = told.to_string().into();
             return Ok(());
         }
-        let mut files = match chart::render(&request, Arc::clone(&functions), &door) {
+        let rendering = Rendering::new(&request, Arc::clone(&functions));
+        let files = rendering.and_then(|rendering| {
+            let files = rendering.run(&mut Session::new(&door))?;
+            self.report.spent.push(Box::new(rendering));
+            Ok(files)
+        });
+        let mut files = match files {
             Ok(files) => files,
             Err(error) => {
                 // Once more from the beginning, for templates may have changed values: this time all is written down.

@@ -1,6 +1,5 @@
 //! The order in which go-yaml writes the keys of a map.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 
 /// go-yaml's natural order: letters after everything else, runs of digits by their number. It is not transitive for
@@ -57,13 +56,13 @@ fn go_is_digit(c: char) -> bool {
 }
 
 /// Sorts keys in [`natural_order`]; never panics although that order is not always consistent.
-pub(super) fn sort_keys<T>(keys: &mut Vec<T>, text: impl Fn(&T) -> Cow<'_, str>) {
-    sort_with(keys, |a, b| natural_order(&text(a), &text(b)));
+pub(super) fn sort_keys<T>(keys: &mut Vec<T>, text: impl Fn(&T) -> &str) {
+    sort_with(keys, |a, b| natural_order(text(a), text(b)));
 }
 
 /// As [`sort_keys`], in the order of go-yaml version 3.
-pub(super) fn sort_keys_v3<T>(keys: &mut Vec<T>, text: impl Fn(&T) -> Cow<'_, str>) {
-    sort_with(keys, |a, b| order(&text(a), &text(b), true));
+pub(super) fn sort_keys_v3<T>(keys: &mut Vec<T>, text: impl Fn(&T) -> &str) {
+    sort_with(keys, |a, b| order(text(a), text(b), true));
 }
 
 fn sort_with<T>(keys: &mut Vec<T>, compare: impl Fn(&T, &T) -> Ordering) {
@@ -112,7 +111,7 @@ mod tests {
     #[test]
     fn natural_keys() {
         let mut keys: Vec<&str> = "é a10 a2 a.b a-b a B A 10 9 _x -".split(' ').collect();
-        sort_keys(&mut keys, |k| Cow::Borrowed(*k));
+        sort_keys(&mut keys, |k| k);
         assert_eq!(keys.join(" "), "- _x 9 10 A B a a-b a.b a2 a10 é");
     }
 }

@@ -106,18 +106,20 @@ impl Writer {
     }
 
     fn map(&mut self, map: &Map, depth: usize) -> Result<(), Error> {
-        let mut entries = map.entries();
+        let entries = map.entries();
         if entries.is_empty() {
             self.emitter.empty("{", "}");
             return Ok(());
         }
+        // Sorting compares a key many times; it is made text once.
+        let mut sorted: Vec<_> = entries.iter().map(|(key, value)| (key.lossy(), key, value)).collect();
         match self.style {
-            Style::Kubernetes => sort_keys(&mut entries, |e| e.0.lossy()),
-            Style::Pretty => sort_keys_v3(&mut entries, |e| e.0.lossy()),
+            Style::Kubernetes => sort_keys(&mut sorted, |e| &e.0),
+            Style::Pretty => sort_keys_v3(&mut sorted, |e| &e.0),
         }
         let indent = self.emitter.open_map();
-        for (key, value) in &entries {
-            self.key(&key.lossy(), key)?;
+        for (text, key, value) in sorted {
+            self.key(&text, key)?;
             self.node(value, Place::Value, depth + 1)?;
         }
         self.emitter.close(indent);
@@ -170,12 +172,13 @@ impl Writer {
     fn string(&mut self, text: &Text, key: bool) -> Result<(), Error> {
         let binary;
         let (mut tag, mut lossy) = ("", text.lossy());
+        // What most strings are has nothing in it that is looked for here.
+        let ordinary = text.as_bytes().iter().fold(true, |all, b| all & (b' '..=b'~').contains(b));
         if self.style == Style::Kubernetes {
-            if let Some(c) = lossy.chars().find(|c| unreadable(*c)) {
-                let _ = c;
+            if !ordinary && lossy.chars().any(unreadable) {
                 return Err(Error::Write("yaml: control characters are not allowed".to_owned()));
             }
-            if lossy.contains('\u{85}') {
+            if !ordinary && lossy.contains('\u{85}') {
                 lossy = refold(&lossy).into();
             }
         } else if text.as_str().is_none() {

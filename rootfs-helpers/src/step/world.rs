@@ -182,17 +182,15 @@ pub(super) fn cover(inside: &Inside) -> Result<()> {
     Ok(())
 }
 
-/// Makes the directories every root gets, where the image has none. They stay in the layer, so they take the time of the
-/// root they are in, which keeps its own: the same step gives the same layer at any time.
+/// Makes the directories every root gets, where the image has none. They stay in the layer, with the time of now like all
+/// that a step makes, which is later cut to the build's. The root keeps its own, which no layer has.
 pub(super) fn make_kept(inside: &Inside) -> Result<()> {
     let mut made = Vec::new();
     for path in KEPT {
         inside.ensure(path, Kind::Directory, &mut made).doing(format!("make {path}"))?;
     }
     let Some(first) = made.first() else { return Ok(()) };
-    for path in made.iter().map(|one| one.path.as_path()).chain([Path::new("/")]) {
-        let place = inside.find(path).doing("find a directory that was made")?;
-        inside.set_times(&place, first.before).doing("set the time of a directory that was made")?;
-    }
+    let root = inside.find("/").doing("find the root")?;
+    inside.set_times(&root, first.before).doing("set the time of the root")?;
     Ok(())
 }

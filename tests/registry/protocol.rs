@@ -124,6 +124,27 @@ async fn tags_in_pages_of_two() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_who_claim_a_tag_one_gets_it() {
+    let raw = raw().await;
+    raw.blob(b"{}").await;
+    let manifests: Vec<Vec<u8>> =
+        (0..8).map(|n| manifest_of(b"{}", &[], &format!(r#","annotations":{{"n":"{n}"}}"#))).collect();
+    let path = "/v2/a/manifests/first";
+    let headers = [("content-type", MANIFEST), ("if-none-match", "*")];
+    let claims = manifests.iter().map(|manifest| raw.ask(Method::PUT, path, &headers, manifest));
+    let statuses: Vec<u16> =
+        futures_util::future::join_all(claims).await.iter().map(|reply| reply.status().as_u16()).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 1, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == 412).count(), 7, "{statuses:?}");
+    let winner = &manifests[statuses.iter().position(|status| *status == 201).unwrap()];
+    assert_eq!(raw.ask(Method::GET, path, &[], b"").await.bytes().await.unwrap(), winner.as_slice());
+    // The same once more is no other claim, and who asks for no condition replaces it.
+    assert_eq!(raw.ask(Method::PUT, path, &headers, winner).await.status(), 201);
+    assert_eq!(raw.ask(Method::PUT, path, &headers[..1], &manifests[0]).await.status(), 201);
+    assert_eq!(raw.ask(Method::GET, path, &[], b"").await.bytes().await.unwrap(), manifests[0].as_slice());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn paths_as_nobody_should_write_them() {
     let raw = raw().await;

@@ -9,7 +9,7 @@ use super::exchange::{Call, Payload, unreadable};
 use super::flow::Reply;
 use super::trouble::{Again, Tries, Trouble};
 use super::{Client, Peer, pull, stoppable, writing};
-use crate::base::{Digest, ManifestDigest, Reference};
+use crate::base::{BlobDigest, Digest, ManifestDigest, Reference};
 use crate::registry::wire::{self, Scope};
 use crate::registry::{BlobRequest, BlobSource, Cause, Error, Pushed};
 use crate::report::Context;
@@ -237,6 +237,37 @@ impl Client {
         media_type: &str,
         bytes: &[u8],
     ) -> Result<ManifestDigest, Error> {
+        self.put(cx, reference, media_type, (bytes, false)).await
+    }
+
+    /// The same for a tag that nobody may have yet. Our registry, and others that know conditions of HTTP, then refuse to
+    /// replace what somebody else put there meanwhile; those that do not let the last one win.
+    ///
+    /// # Errors
+    /// `Conflict` if the tag stands for something else; those of [`push_manifest`](Self::push_manifest).
+    pub async fn claim_manifest(
+        &self,
+        cx: &Context,
+        reference: &Reference,
+        media_type: &str,
+        bytes: &[u8],
+    ) -> Result<ManifestDigest, Error> {
+        match self.put(cx, reference, media_type, (bytes, true)).await {
+            // It may be the condition that it does not like.
+            Err(Error::Refused(_) | Error::Unsupported(_)) => {
+                self.put(cx, reference, media_type, (bytes, false)).await
+            }
+            done => done,
+        }
+    }
+
+    async fn put(
+        &self,
+        cx: &Context,
+        reference: &Reference,
+        media_type: &str,
+        (bytes, claims): (&[u8], bool),
+    ) -> Result<ManifestDigest, Error> {
         stoppable(cx, async {
             let action = format!("push manifest {reference}");
             let digest = match reference.digest() {
@@ -251,7 +282,20 @@ impl Client {
                 let words = format!("the manifest has digest {digest}");
                 return Err(Error::settings(action, Cause::Words(words)));
             }
-            let subject_kept = self.put_manifest(cx, reference, media_type, (bytes, &digest)).await?;
+            let mut pause = self.inner.options.retry.first;
+            let mut left = self.inner.options.retry.attempts;
+            let subject_kept = loop {
+                left = left.saturating_sub(1);
+                match self.put_manifest(cx, reference, media_type, (bytes, &digest, claims)).await {
+                    // Distribution's registry writes down anew that it has a blob whenever somebody sends it once more,
+                    // and lacks it for that moment.
+                    Err(Error::Incomplete { missing, .. })
+                        if left > 0 && self.has_all(cx, reference, &missing).await? => {}
+                    done => break done?,
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(self.inner.options.retry.longest);
+            };
             let digest = ManifestDigest::new(digest);
             if !subject_kept {
                 self.keep_fallback_tag(cx, reference, media_type, (bytes, &digest)).await?;
@@ -261,22 +305,35 @@ impl Client {
         .await
     }
 
+    /// Whether the repository has these blobs; not if none is named.
+    async fn has_all(&self, cx: &Context, place: &Reference, blobs: &[BlobDigest]) -> Result<bool, Error> {
+        for blob in blobs {
+            if self.blob_exists(cx, place, blob).await?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(!blobs.is_empty())
+    }
+
     /// Whether the registry said that it keeps track of the subject.
     async fn put_manifest(
         &self,
         cx: &Context,
         reference: &Reference,
         media_type: &str,
-        (bytes, digest): (&[u8], &Digest),
+        (bytes, digest, claims): (&[u8], &Digest, bool),
     ) -> Result<bool, Error> {
         let action = format!("push manifest {reference}");
         let path = reference.repository();
         let peer = self.writable_peer(cx, reference).await?;
         let url = peer.endpoint.url(&format!("{path}/manifests/{}", reference.selector()), None);
-        let call = Call::new(&peer, Method::PUT, url, &action)
+        let mut call = Call::new(&peer, Method::PUT, url, &action)
             .within(path, writing(path))
             .with(header::CONTENT_TYPE, media_type)
             .carrying(Payload::Bytes(bytes::Bytes::copy_from_slice(bytes)));
+        if claims {
+            call = call.with(header::IF_NONE_MATCH, "*");
+        }
         let call = &call;
         let read = |reply: Reply| async move { accepted(call, reply, digest).await };
         match self.call(cx, call, &[200, 201, 202], read).await {

@@ -40,6 +40,8 @@ pub(super) async fn put(
 ) -> Result<Response, Problem> {
     let media_type =
         request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    // RFC 9110, section 13.1.2: only if there is nothing yet.
+    let claims = request.headers().get(header::IF_NONE_MATCH).is_some_and(|value| value == "*");
     let limit = house.options.largest_manifest;
     // A body that is too long is not read to its end.
     let bytes =
@@ -70,8 +72,12 @@ pub(super) async fn put(
         check_references(&house, &name, &manifest)?;
         let subject = subject_of(&manifest);
         house.storage.put_manifest(&name, &digest, media_type, (&bytes, subject.as_ref()))?;
-        if let Selector::Tag(tag) = &selector {
-            house.storage.set_tag(&name, tag, &digest)?;
+        match &selector {
+            Selector::Tag(tag) if !claims => house.storage.set_tag(&name, tag, &digest)?,
+            Selector::Tag(tag) if !house.storage.claim_tag(&name, tag, &digest)? => {
+                return Err(Problem::tag_taken(tag));
+            }
+            _ => {}
         }
         let mut response = empty(StatusCode::CREATED);
         let text = digest.to_string();

@@ -55,6 +55,14 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", format!("there is no manifest {what}"))
     }
 
+    pub(super) fn tag_taken(tag: &str) -> Self {
+        Self::new(
+            StatusCode::PRECONDITION_FAILED,
+            "DENIED",
+            format!("the tag {tag} stands for something else"),
+        )
+    }
+
     pub(super) fn missing(digests: &[String]) -> Self {
         let words = "the repository lacks what the manifest refers to";
         let problem = Self::new(StatusCode::NOT_FOUND, "MANIFEST_BLOB_UNKNOWN", words);

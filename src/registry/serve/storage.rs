@@ -186,6 +186,24 @@ impl Storage {
         fs::write_atomic(path, digest.to_string())
     }
 
+    /// Sets a tag that nobody has; whether that was so. Of several at once one is told yes.
+    pub(super) fn claim_tag(&self, name: &Name, tag: &str, digest: &Digest) -> Result<bool, Error> {
+        let path = self.place(name, "_tags").join(tag);
+        make_parent(&path)?;
+        let (temporary, mut file) = fs::create_beside(&path)?;
+        let written = file.write_all(digest.to_string().as_bytes()).and_then(|()| file.sync_all());
+        let linked = match written {
+            Ok(()) => fs::hard_link(&temporary, &path),
+            Err(e) => Err(Error::new("write", &temporary, e)),
+        };
+        fs::remove_file(&temporary)?;
+        match linked {
+            Ok(()) => Ok(true),
+            Err(e) if e.is_already_there() => Ok(self.tag(name, tag)?.as_ref() == Some(digest)),
+            Err(e) => Err(e),
+        }
+    }
+
     /// Whether the tag was there.
     pub(super) fn remove_tag(&self, name: &Name, tag: &str) -> Result<bool, Error> {
         let path = self.place(name, "_tags").join(tag);

@@ -131,12 +131,21 @@ impl RegistryRecords {
                 self.client.push_blob(cx, &blob, &EMPTY.to_vec()).await.map_err(fail)?;
                 empty_is_there = true;
             }
-            match self.client.push_manifest(cx, &tag, media::OCI_MANIFEST, &bytes).await {
+            let pushed = match replace {
+                true => self.client.push_manifest(cx, &tag, media::OCI_MANIFEST, &bytes).await,
+                false => self.client.claim_manifest(cx, &tag, media::OCI_MANIFEST, &bytes).await,
+            };
+            match pushed {
                 Ok(_) => {}
-                // Tags that never change: somebody was first.
-                Err(registry::Error::Conflict(story)) => match self.get(cx, &key).await? {
+                // Somebody was first since we looked, or something that is no record stands there.
+                Err(registry::Error::Conflict(_)) => match self.get(cx, &key).await? {
                     Some(theirs) => return Ok(Published::Theirs(Box::new(theirs))),
-                    None => return Err(fail(registry::Error::Conflict(story))),
+                    None => drop(
+                        self.client
+                            .push_manifest(cx, &tag, media::OCI_MANIFEST, &bytes)
+                            .await
+                            .map_err(fail)?,
+                    ),
                 },
                 Err(source) => return Err(fail(source)),
             }
@@ -206,6 +215,36 @@ mod tests {
         assert_eq!(stands.record.layers[0].created, 2);
         // A tag of the reference keeps caches of one repository apart.
         assert_eq!(lab.records("app/cache:branch").get(&lab.cx, &keys.definition).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn publishers_at_once_agree() {
+        let lab = lab().await;
+        lab.push("app", b"blob").await;
+        let records = lab.records("app");
+        let all: Vec<_> = (0..8).map(sample).collect();
+        let done = all.iter().map(|(shared, keys)| records.publish(&lab.cx, keys, shared, false));
+        let done = futures_util::future::try_join_all(done).await.unwrap();
+        let (asked, cx) = (&records, &lab.cx);
+        let layers = all[0].1.all().map(|key| async move { asked.get(cx, &key).await.unwrap().unwrap() });
+        let stands = futures_util::future::join_all(layers).await;
+        for (published, (own, _)) in done.iter().zip(&all) {
+            let counts = match published {
+                Published::Ours => &own.record,
+                Published::Theirs(theirs) => &theirs.record,
+            };
+            assert_eq!(counts.layers, stands[0].record.layers);
+        }
+        // Something that is no record is replaced, not adopted.
+        let image = Manifest::new(Descriptor::of(media::OCI_EMPTY, EMPTY), vec![]).to_bytes();
+        let (shared, keys) = sample(9);
+        for key in keys.all() {
+            let tag = records.tag(&key).unwrap();
+            lab.client.push_manifest(&lab.cx, &tag, media::OCI_MANIFEST, &image).await.unwrap();
+        }
+        assert_eq!(records.publish(&lab.cx, &keys, &shared, false).await.unwrap(), Published::Ours);
+        let stands = records.get(&lab.cx, &keys.definition).await.unwrap().unwrap();
+        assert_eq!(stands.record.layers, shared.record.layers);
     }
 
     #[tokio::test]

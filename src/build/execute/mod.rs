@@ -88,7 +88,7 @@ pub async fn unpacked(cx: &Context, world: &World, layer: &DiffId) -> Result<(),
 }
 
 /// Whether the layer is the problem, or who has it, and not this machine.
-fn can_be_made_again(error: &Error) -> bool {
+pub fn can_be_made_again(error: &Error) -> bool {
     match error {
         Error::Input { .. } => true,
         Error::Registry(error) => !matches!(

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::base::{Failure, Reference};
-use crate::build::execute::World;
+use crate::build::execute::{World, can_be_made_again};
 use crate::build::export::archive::Archive;
 use crate::build::output::{Form, Push};
-use crate::build::transfer::{PushRequest, compress_all, push};
+use crate::build::transfer::{Origin, PushRequest, compress_all, push};
 use crate::build::{Built, Error, ExportedOutput, Output, blocking};
 use crate::oci::archive::Format;
 use crate::report::{Context, Outcome, TaskKind};
@@ -125,9 +125,30 @@ async fn keep(
         by_digest: how.by_digest,
         adopt: how.adopt,
     };
-    let mut report = push(cx, &world.doors, &request).await?;
+    let mut report = match push(cx, &world.doors, &request).await {
+        Ok(report) => report,
+        Err(error) => return Err(explained(cx, world, error).await),
+    };
     report.manifest.annotations.extend(image.annotations);
     Ok(ExportedOutput::Pushed(Box::new(report)))
+}
+
+/// That a layer of a known result is gone, if that is why it was not pushed: then what made it can run again.
+async fn explained(cx: &Context, world: &World, error: Error) -> Error {
+    if !can_be_made_again(&error) {
+        return error;
+    }
+    for source in world.sources.all() {
+        let Some(origin) = source.origin.as_ref().and_then(Origin::registry) else { continue };
+        let digest = &source.descriptor.digest;
+        if world.is_of_base(&source.diff_id) || world.doors.store().has(digest) {
+            continue;
+        }
+        if let Ok(None) = world.doors.registry().blob_exists(cx, origin, digest).await {
+            return Error::Lost { layer: source.diff_id, source: Box::new(error.into()) };
+        }
+    }
+    error
 }
 
 async fn write(

@@ -133,32 +133,50 @@ async fn push_to(
     {
         return Ok(report);
     }
-    match client.push_manifest(cx, &place, media_type, &bytes).await {
+    if !request.adopt {
+        client.push_manifest(cx, &place, media_type, &bytes).await?;
+        return Ok(PushReport { manifest: pushed, layers });
+    }
+    match client.claim_manifest(cx, &place, media_type, &bytes).await {
         Ok(_) => {}
-        // A tag that never changes: somebody was first.
-        Err(error @ registry::Error::Conflict(_)) if request.adopt => {
-            return standing(cx, doors, target).await?.ok_or(Error::Registry(error));
+        // Somebody was first since we looked, or what stands there is no image.
+        Err(registry::Error::Conflict(_)) => {
+            if let Some(report) = standing(cx, doors, target).await? {
+                return Ok(report);
+            }
+            client.push_manifest(cx, &place, media_type, &bytes).await?;
         }
         Err(error) => return Err(error.into()),
     }
-    Ok(PushReport { manifest: pushed, layers })
+    // A registry that knows no conditions lets the last of two win: then that is what the tag is.
+    let now = client.resolve(cx, &place).await.ok().filter(|now| now.digest != pushed.manifest_digest());
+    match now {
+        Some(_) => Ok(standing(cx, doors, target).await?.unwrap_or(PushReport { manifest: pushed, layers })),
+        None => Ok(PushReport { manifest: pushed, layers }),
+    }
 }
 
-/// What a name stands for in its registry, if it does.
+/// What a name stands for in its registry, if that is an image; anything else is said.
 async fn standing(cx: &Context, doors: &Doors, target: &Reference) -> Result<Option<PushReport>, Error> {
     let pulled = match doors.registry().manifest(cx, &target.with_default_tag()).await {
         Ok(pulled) => pulled,
         Err(error) if error.is_not_found() => return Ok(None),
+        Err(registry::Error::Corrupt(_)) => return Ok(no_image(cx, target)),
         Err(error) => return Err(error.into()),
     };
-    let media_type = match AnyManifest::parse(pulled.media_type.as_deref(), &pulled.bytes)? {
-        AnyManifest::Image(manifest) => manifest.effective_media_type().to_owned(),
-        AnyManifest::Index(_) => return Ok(None),
+    let media_type = match AnyManifest::parse(pulled.media_type.as_deref(), &pulled.bytes) {
+        Ok(AnyManifest::Image(manifest)) => manifest.effective_media_type().to_owned(),
+        Ok(AnyManifest::Index(_)) | Err(_) => return Ok(no_image(cx, target)),
     };
     let manifest = Descriptor::of(&media_type, &pulled.bytes);
     let (store, bytes) = (doors.store().clone(), pulled.bytes);
     blocking(move || Ok(store.put(&bytes)?)).await?;
     Ok(Some(PushReport { manifest, layers: Vec::new() }))
+}
+
+fn no_image(cx: &Context, target: &Reference) -> Option<PushReport> {
+    cx.report.warn(format!("what {target} stood for is no image and is replaced"));
+    None
 }
 
 /// A layer on its way out.

@@ -73,7 +73,7 @@ pub async fn identify(
             }
             let tag = identity.hash.to_string()[..TAG_DIGITS].to_owned();
             let name = name(project, request, &tag)?;
-            plan.units.push(Unit { image, platform, tag, name, identity, needs, found: None });
+            plan.units.push(Unit { image, platform, tag, name, identity, needs, found: None, damaged: None });
         }
     }
     Ok(plan)
@@ -101,7 +101,7 @@ pub async fn bases(
             bases.extend(identity.bases.iter().cloned());
             let tag = identity.hash.to_string()[..TAG_DIGITS].to_owned();
             let name = name(project, request, &tag)?;
-            units.push(Unit { image, platform, tag, name, identity, needs, found: None });
+            units.push(Unit { image, platform, tag, name, identity, needs, found: None, damaged: None });
         }
     }
     Ok(bases)

@@ -52,7 +52,10 @@ pub async fn make(
         async move {
             let unit = &maker.units[at];
             let title = title(project, request, unit);
-            let stands = || look::own(inner, doors, request, unit);
+            let stands = || async {
+                let stands = look::own(inner, doors, request, unit).await?;
+                Ok(stands.filter(|standing| Some(&standing.digest) != unit.damaged.as_ref()))
+            };
             let standing = match turns.take(inner, (&title, &unit.tag), stands).await? {
                 Turn::Over(standing) => standing,
                 Turn::Ours(held) => {
@@ -151,8 +154,8 @@ fn finish(build: &mut build::Request, project: &Project, request: &Request, unit
         ("werf-project-repo-commit".to_owned(), project.reader.worktree().head().commit.clone()),
     ]);
     let Some(repo) = &request.repo else { return };
-    build.outputs =
-        vec![Output::Image { form: Form::default(), push: Some(Push { by_digest: false, adopt: true }) }];
+    let push = Push { by_digest: false, adopt: unit.damaged.is_none() };
+    build.outputs = vec![Output::Image { form: Form::default(), push: Some(push) }];
     if image.staged == Some(false) {
         return;
     }

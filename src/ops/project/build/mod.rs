@@ -18,6 +18,7 @@ mod identify;
 mod lock;
 pub(super) mod look;
 mod make;
+mod mend;
 pub(super) mod publish;
 mod report;
 mod select;
@@ -96,6 +97,8 @@ pub struct Unit {
     pub needs: Vec<usize>,
     /// What stands under its name.
     pub found: Option<Standing>,
+    /// What stands there and is damaged: it is replaced.
+    pub damaged: Option<ManifestDigest>,
 }
 
 /// What stands under a name.
@@ -189,6 +192,7 @@ pub async fn run(
             .because(names.join(", "))
             .hint("something differs from what was built: `lap why IMAGE` tells which input"));
     }
+    mend::mend(cx, doors, (project, request), &mut plan).await?;
     make::make(cx, doors, (project, request), &mut plan).await?;
     publish::publish(cx, doors, (project, request), plan).await
 }

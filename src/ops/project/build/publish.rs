@@ -6,12 +6,12 @@ use crate::base::{BlobDigest, Failure, KeyHasher, Kind, Platform, Reference};
 use crate::build::{Doors, blocking};
 use crate::host;
 
-use crate::oci::{Descriptor, ImageConfig, Index, Manifest, media, moment};
+use crate::oci::{AnyManifest, Descriptor, ImageConfig, Index, Manifest, media, moment};
 use crate::ops::project::build::report::Stage;
 use crate::ops::project::build::{Outcome, Plan, Record, Report, Request, Source, Standing, Unit, look};
 use crate::ops::project::{Project, Way};
 use crate::project::{Image, slug};
-use crate::registry::BlobRequest;
+use crate::registry::{self, BlobRequest};
 use crate::report::Context;
 
 /// A finished image: for one platform, or the index of all.
@@ -66,7 +66,7 @@ async fn finish<'a>(
     if let (Some(repo), [_, _, ..]) = (&request.repo, units.as_slice()) {
         tag = index_tag(&units);
         name = named(repo, &tag)?;
-        if look::behind(cx, doors, &name).await?.is_none() {
+        if !stands(cx, doors, &name, &units).await? {
             let bytes = index(cx, doors, &units).await?.to_bytes();
             doors.registry().push_manifest(cx, &name, media::OCI_INDEX, &bytes).await?;
         }
@@ -103,6 +103,36 @@ fn index_tag(units: &[&Unit]) -> String {
     parts.sort();
     let hash = KeyHasher::new("lapstrake index v1").list("images", &parts).finish();
     hash.to_string()[..56].to_owned()
+}
+
+/// Whether an index stands under the name, and all that it leads to is there: else it is written anew.
+async fn stands(cx: &Context, doors: &Doors, name: &Reference, units: &[&Unit]) -> Result<bool, Failure> {
+    let pulled = match doors.registry().manifest(cx, name).await {
+        Ok(pulled) => pulled,
+        Err(error) if error.is_not_found() => return Ok(false),
+        Err(registry::Error::Corrupt(_)) => return Ok(said(cx, name, "it is damaged")),
+        Err(error) => return Err(error.into()),
+    };
+    let Ok(AnyManifest::Index(index)) = AnyManifest::parse(pulled.media_type.as_deref(), &pulled.bytes)
+    else {
+        return Ok(said(cx, name, "it is no index"));
+    };
+    let ours = |one: &Descriptor| {
+        let mut found = units.iter().filter_map(|unit| unit.found.as_ref());
+        found.any(|found| found.digest.digest() == one.digest.digest())
+    };
+    for one in index.manifests.iter().filter(|one| !ours(one)) {
+        // Another builder's images, which came first: they count if they can be had.
+        if look::behind(cx, doors, &name.with_digest(one.digest.digest().clone())).await?.is_none() {
+            return Ok(said(cx, name, "it leads to an image that is gone"));
+        }
+    }
+    Ok(true)
+}
+
+fn said(cx: &Context, name: &Reference, why: &str) -> bool {
+    cx.report.warn(format!("the index {name} is written anew: {why}"));
+    false
 }
 
 async fn index(cx: &Context, doors: &Doors, units: &[&Unit]) -> Result<Index, Failure> {

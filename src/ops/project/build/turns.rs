@@ -113,7 +113,7 @@ impl Turns {
                 let server = trusted_roots(files).map_err(Failure::from).and_then(|roots| {
                     // A builder does not wait long for a server that it can do without.
                     let timeout = Duration::from_secs(5);
-                    let options = ServerOptions { roots, attempts: 4, timeout, ..ServerOptions::default() };
+                    let options = ServerOptions { roots, attempts: 3, timeout, ..ServerOptions::default() };
                     Ok(LockServer::new(url.clone(), "", options)?)
                 });
                 match server {

@@ -16,10 +16,10 @@ fn kills() -> usize {
 }
 
 /// A small generator: the moments differ, the test is the same each time.
-struct Moments(u64);
+pub struct Moments(pub u64);
 
 impl Moments {
-    fn below(&mut self, limit: Duration) -> Duration {
+    pub fn below(&mut self, limit: Duration) -> Duration {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         limit.mul_f64((self.0 >> 33) as f64 / f64::from(u32::MAX >> 1))
     }

@@ -17,6 +17,7 @@ mod checks;
 mod contexts;
 mod copying;
 mod crowd;
+mod damage;
 mod full;
 mod goldens;
 mod image_run;
@@ -25,15 +26,20 @@ mod includes;
 mod kills;
 mod lab;
 mod leaving;
+mod meddling;
 mod mounts;
 mod onbuild;
 mod outputs;
+mod platforms;
 mod project;
 mod remote;
 mod reproducible;
 mod running;
 mod sandbox;
 mod screens;
+#[path = "../registry/servers.rs"]
+#[allow(dead_code, reason = "the tests of registries use all of it")]
+mod servers;
 mod stage;
 mod timeline;
 mod tree;

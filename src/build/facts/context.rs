@@ -13,6 +13,7 @@ use crate::build::step::{From, Read, Step, StepIndex};
 use crate::build::{Doors, Error};
 use crate::content::{FileStat, StatCache};
 use crate::dockerfile::ignore;
+use crate::host::random;
 use crate::report::Context;
 use crate::snapshot::Writable;
 use crate::snapshot::tree::{self, HashCache, Listed, Source, StatKey, Verdict};
@@ -43,7 +44,40 @@ pub struct Checkout {
     /// What is there.
     pub written: Mutex<BTreeSet<Vec<u8>>>,
     /// Where: gone with this.
-    pub place: tempfile::TempDir,
+    pub place: Place,
+}
+
+/// A folder that is made when it is first needed, and gone with this: a project has many images, of which most are there.
+#[derive(Debug)]
+pub struct Place(PathBuf);
+
+impl Place {
+    /// A new one in `folder`.
+    pub fn below(folder: &Path) -> Self {
+        Self(folder.join(format!("context-{}", random::token())))
+    }
+
+    /// Where it is, or will be.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn make(&self) -> Result<(), Error> {
+        if !host::fs::exists(&self.0) {
+            host::fs::create_dir_all(&self.0)?;
+            host::fs::set_mode(&self.0, 0o700)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if host::fs::exists(&self.0) {
+            // What cannot be removed now is removed with other leftovers.
+            let _ = host::fs::remove_dir_all(&self.0);
+        }
+    }
 }
 
 impl ContextTree {
@@ -72,8 +106,9 @@ impl ContextTree {
     /// # Errors
     /// If an object of the repository cannot be read, or the folder not be written.
     pub fn prepare(&self, cx: &Context, read: &Read) -> Result<(), Error> {
-        let Some(Checkout { tree, written, .. }) = &self.git else { return Ok(()) };
+        let Some(Checkout { tree, written, place }) = &self.git else { return Ok(()) };
         let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
+        place.make()?;
         tree.write(cx, (read, &self.ignore), (&self.root, &mut written))
     }
 
@@ -257,5 +292,26 @@ fn stat(key: &StatKey) -> FileStat {
         mtime: nanoseconds(key.mtime),
         ctime: nanoseconds(key.ctime),
         mode: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_made_when_it_is_needed_and_goes_with_its_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::below(folder.path());
+        assert!(!host::fs::exists(place.path()));
+        place.make().unwrap();
+        place.make().unwrap();
+        host::fs::write(place.path().join("file"), "x").unwrap();
+        let path = place.path().to_owned();
+        drop(place);
+        assert!(!host::fs::exists(path));
+        // One that nobody needed leaves nothing.
+        drop(Place::below(folder.path()));
+        assert!(host::fs::read_dir(folder.path()).unwrap().is_empty());
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use crate::base::{Failure, SourceFile};
-use crate::build::facts::context::Checkout;
+use crate::build::facts::context::{Checkout, Place};
 use crate::build::facts::fetched::Fetched;
 use crate::build::facts::gittree::GitTree;
 use crate::build::facts::secrets::Secrets;
@@ -33,7 +33,7 @@ pub struct MainContext {
     pub remote: bool,
     root_owned: bool,
     hold: Option<Box<Writable>>,
-    git: Option<(GitTree, tempfile::TempDir)>,
+    git: Option<(GitTree, Place)>,
 }
 
 impl MainContext {
@@ -53,7 +53,8 @@ impl MainContext {
     pub fn into_tree(self, ignore: ignore::Matcher) -> Result<ContextTree, Error> {
         Ok(ContextTree {
             title: "the build context".into(),
-            root: fs::canonicalize(&self.root)?,
+            // That of a repository need not be there yet.
+            root: if self.git.is_some() { self.root } else { fs::canonicalize(&self.root)? },
             ignore,
             root_owned: self.root_owned,
             hold: self.hold,
@@ -77,11 +78,9 @@ pub async fn main(
         ContextSource::Tree(tree) => {
             let folder = doors.home().join("tmp");
             fs::create_dir_all(&folder)?;
-            let place = tempfile::Builder::new().prefix("context-").tempdir_in(&folder);
-            let place = place.map_err(|e| crate::host::Error::new("make a folder in", &folder, e))?;
-            let git = Some((tree.clone(), place));
-            let root = git.as_ref().map(|(_, place)| place.path().to_owned()).unwrap_or_default();
-            Ok(MainContext { git, ..MainContext::folder(root, true) })
+            let place = Place::below(&fs::canonicalize(&folder)?);
+            let root = place.path().to_owned();
+            Ok(MainContext { git: Some((tree.clone(), place)), ..MainContext::folder(root, true) })
         }
         ContextSource::Git(origin) => {
             Ok(MainContext::folder(repositories::tree(cx, doors, origin, secrets).await?, true))

@@ -171,6 +171,9 @@ fn committed(reader: &Reader, name: &str) -> Result<Option<Vec<u8>>, Failure> {
     let read = reader.read_own(name);
     read.map_err(|refusal| {
         let refusal: Failure = refusal.into();
+        if refusal.kind() != Kind::Config {
+            return refusal;
+        }
         let why = refusal.causes().first().cloned();
         Failure::new(Kind::Config, format!("{name} must be committed"))
             .because(why.unwrap_or_else(|| "the disk has it, the commit does not".into()))

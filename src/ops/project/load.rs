@@ -168,6 +168,9 @@ pub fn open(cx: &Context, options: &Options) -> Result<Reader, Failure> {
     let path = clean(&options.giterminism);
     let committed = reader.read(&path, &|_| Outside::Config).map_err(|refusal| {
         let refusal: Failure = refusal.into();
+        if refusal.kind() != Kind::Config {
+            return refusal;
+        }
         let first = refusal.causes().first().cloned();
         Failure::new(Kind::Config, format!("{path} must be committed"))
             .because(first.unwrap_or_else(|| "the disk has it, the commit does not".into()))

@@ -47,7 +47,10 @@ impl Scratch {
     pub fn dir_apart(&self, name: &str) -> Result<PathBuf> {
         let around = Folder::at(&self.path).map_err(|e| Error::system("open directory", &self.path, e))?;
         around.scatter();
-        self.dir(name)
+        // Where it goes is decided by the name it is made with.
+        let (made, path) = (self.dir(&random::token())?, self.path.join(name));
+        fs::rename(&made, &path)?;
+        Ok(path)
     }
 
     /// A new directory inside.
@@ -108,6 +111,7 @@ mod tests {
         let scratch = Scratch::create(dir.path()).unwrap();
         let path = scratch.dir_apart("layer").unwrap();
         assert!(path.is_dir());
+        scratch.dir("layer/fs").unwrap();
         assert!(scratch.dir_apart("layer").is_err(), "there already");
         let flags = ioctl_getflags(Folder::at(scratch.path()).unwrap());
         assert_eq!(flags.is_ok_and(|flags| flags.contains(IFlags::TOPDIR)), able);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lapstrake::base::{BlobDigest, ManifestDigest, Reference};
-use lapstrake::registry::{BlobRequest, BlobSink as _, Client, Error, MemorySink, Pushed, serve};
+use lapstrake::registry::{BlobRequest, BlobSink as _, Client, Error, MemorySink, Pushed, RemoteBlob, serve};
 
 use crate::servers::{MANIFEST, Server, client, cx, debian, embedded, manifest_of, name, noise, quick};
 
@@ -277,4 +277,27 @@ async fn nobody_there_and_cancelled() {
     let gone: Reference = format!("{host}/a:1").parse().unwrap();
     let error = self::client().manifest(&self::cx(), &gone).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+}
+
+/// Every transfer reads from the registry that it sends to, and there is one connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copies_within_a_registry_do_not_wait_for_each_other() {
+    let server = embedded(serve::Options::default()).await;
+    let mut cx = cx();
+    cx.limits.transfers = std::num::NonZeroUsize::MIN;
+    let (client, from, to) = (client(), name(&server, "from"), name(&server, "to"));
+    let blobs: Vec<Vec<u8>> = (0..4).map(|seed| noise(seed, 100_000)).collect();
+    for blob in &blobs {
+        let digest = BlobDigest::of(blob);
+        let request = BlobRequest::new(&from, &digest, blob.len() as u64);
+        client.push_blob(&cx, &request, blob).await.unwrap();
+    }
+    let copies = blobs.iter().map(async |blob| {
+        let (digest, size) = (BlobDigest::of(blob), blob.len() as u64);
+        let source = RemoteBlob::new(&client, &cx, &from, &digest, size);
+        client.push_blob(&cx, &BlobRequest::new(&to, &digest, size), &source).await
+    });
+    let copied = tokio::time::timeout(Duration::from_secs(60), futures_util::future::try_join_all(copies));
+    let copied = copied.await.expect("they wait for each other").unwrap();
+    assert!(copied.iter().all(|how| *how == Pushed::Uploaded), "{copied:?}");
 }

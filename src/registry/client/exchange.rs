@@ -111,7 +111,8 @@ impl Client {
         call: &Call<'_>,
         expected: &[u16],
     ) -> Result<Reply, Trouble> {
-        let permit = Arc::clone(&call.peer.connections).acquire_owned().await.ok();
+        let seats = if self.feeds { &call.peer.feeding } else { &call.peer.connections };
+        let permit = Arc::clone(seats).acquire_owned().await.ok();
         let mut authorization = self.authorization(cx, call).await?;
         let mut reply = self.send_following(call, &authorization, permit).await?;
         for _ in 0..CHALLENGES {

@@ -44,11 +44,13 @@ use crate::report::Context;
 /// A client for any number of registries; cheap to clone. Clones share connections, tokens and limits.
 ///
 /// All methods need a tokio runtime, stop with [`Error::Cancelled`] soon after `cx.cancel` was cancelled, and repeat
-/// what may be repeated. At most `cx.limits.transfers` requests to one registry are under way at once, so callers may
-/// start as many transfers as they like.
+/// what may be repeated. At most `cx.limits.transfers` requests to one registry are under way at once, and as many that
+/// feed others, so callers may start as many transfers as they like.
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
+    /// Whether what it reads may be the body of another request of it.
+    feeds: bool,
 }
 
 struct Inner {
@@ -110,7 +112,7 @@ impl Client {
             peers: tokio::sync::Mutex::default(),
             said: Mutex::default(),
         };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), feeds: false }
     }
 
     /// Asks whether the registry answers and accepts the credentials found for it.

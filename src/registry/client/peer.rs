@@ -13,6 +13,8 @@ use crate::registry::wire::{Challenge, Endpoint, Scopes};
 pub(super) struct Peer {
     pub(super) endpoint: Endpoint,
     pub(super) connections: Arc<Semaphore>,
+    /// The same for what feeds requests that hold one of those: else all could be held by who waits for one more.
+    pub(super) feeding: Arc<Semaphore>,
     challenge: Mutex<Option<Challenge>>,
     credentials: Mutex<BTreeMap<String, Option<Credential>>>,
     tokens: Mutex<BTreeMap<TokenKey, Arc<tokio::sync::Mutex<Option<Held>>>>>,
@@ -40,6 +42,7 @@ impl Peer {
         Self {
             endpoint,
             connections: Arc::new(Semaphore::new(connections)),
+            feeding: Arc::new(Semaphore::new(connections)),
             challenge: Mutex::default(),
             credentials: Mutex::default(),
             tokens: Mutex::default(),

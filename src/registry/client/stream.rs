@@ -72,7 +72,7 @@ impl RemoteBlob {
         digest: &BlobDigest,
         size: u64,
     ) -> Self {
-        let (client, cx, runtime) = (client.clone(), cx.clone(), Handle::current());
+        let (client, cx, runtime) = (Client { feeds: true, ..client.clone() }, cx.clone(), Handle::current());
         Self { client, cx, repository: repository.clone(), digest: digest.clone(), size, runtime }
     }
 

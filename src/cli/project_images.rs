@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use crate::base::{Failure, Kind, Reference};
 use crate::build::Doors;
 use crate::cli::build::{BuildFlags, check_terminal, explored};
+use crate::cli::project::refused::{Refused, RefusedFlags, Table, value as refused_value};
 use crate::cli::project::vars::Vars;
 use crate::cli::{Global, Needs, Result, Session, output};
 use crate::ops;
@@ -42,6 +43,21 @@ pub struct Run {
     dry_run: bool,
     #[command(flatten)]
     flags: BuildFlags,
+    #[command(flatten)]
+    refused: RefusedFlags<OfRun>,
+}
+
+/// What `lap run` refuses beside what all commands that build refuse.
+#[derive(Clone, Copy, Debug)]
+pub struct OfRun;
+
+impl Table for OfRun {
+    const FLAGS: &'static [&'static [Refused]] = &[&[refused_value(
+        "docker-options",
+        true,
+        "there is no docker that could read them: build first, then `lap image run` takes -e, -v, -w, -u and more for the \
+         name that `lap stage image` prints",
+    )]];
 }
 
 /// Copy final images under names of their own, which cleanups do not know.
@@ -169,6 +185,7 @@ fn kept(project: &Project, plan: &Plan, name: &str) -> Result<crate::ops::projec
 impl Run {
     /// Runs the command; its exit code becomes ours.
     pub fn run(self, global: &Global) -> Result {
+        self.refused.check(&Vars::of_process())?;
         let mut opened = open(&self.flags, Vec::new(), global, "Building")?;
         let name = the_image(&opened.project, self.image.as_deref())?;
         opened.request.images = vec![name.clone()];
@@ -295,5 +312,30 @@ impl LockCommand {
         let line = |(name, digest): (&String, &crate::base::Digest)| format!("{name} {digest}\n");
         output::text(pins.iter().map(line).collect::<String>())?;
         Ok(session.end(ExitCode::SUCCESS))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::FromArgMatches as _;
+
+    use super::*;
+
+    #[test]
+    fn options_for_docker_are_refused_with_what_takes_them() {
+        let parse = |arguments: &[&str]| {
+            let command = Run::augment_args(clap::Command::new("run"));
+            Run::from_arg_matches(&command.try_get_matches_from(arguments).unwrap()).unwrap()
+        };
+        let given = parse(&["run", "api", "--docker-options", "-d -p 80:80", "--", "sh"]);
+        let refused = given.refused.check(&Vars::default()).unwrap_err();
+        let words = refused.to_string();
+        assert!(
+            words.contains("--docker-options") && format!("{refused:?}").contains("lap image run"),
+            "{words}"
+        );
+        for harmless in [&["run", "api"][..], &["run", "--docker-options", ""]] {
+            assert!(parse(harmless).refused.check(&Vars::default()).is_ok());
+        }
     }
 }

@@ -83,7 +83,7 @@ impl<T: Table> clap::Args for RefusedFlags<T> {
         Self::all().fold(command, |command, refused| {
             let arg = Arg::new(refused.flag).long(refused.flag).hide(true).action(ArgAction::Append);
             command.arg(match refused.takes_value {
-                true => arg.num_args(1),
+                true => arg.num_args(1).allow_hyphen_values(true),
                 false => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
             })
         })

@@ -134,7 +134,8 @@ impl Session {
     /// If the progress display cannot be had.
     pub fn renew(&mut self, global: &Global, doing: &'static str) -> Result<(), Failure> {
         let renderer = Renderer::stderr(global.choice(), doing, self.cx.clock.clone())?;
-        self.cx.report = Reporter::new(vec![renderer.sink()], Arc::new(Secrets::default()));
+        // What was secret stays so: clients keep credentials that they have shown once.
+        self.cx.report = Reporter::new(vec![renderer.sink()], Arc::clone(self.cx.report.secrets()));
         *self.renderer.lock().unwrap_or_else(PoisonError::into_inner) = Some(renderer);
         Ok(())
     }

@@ -100,8 +100,8 @@ pub fn open(cx: &Context, reader: &Reader, settings: Settings<'_>) -> Result<Ove
             (_, Some(locked)) => locked.commit.clone(),
             _ if settings.update => shelf.locate(include).map_err(at)?.commit,
             _ => {
-                let message =
-                    format!("{INCLUDES_LOCK} has no commit for {} of {}", include.reference, include.git);
+                let (reference, source) = (&include.reference, shown(&include.git));
+                let message = format!("{INCLUDES_LOCK} has no commit for {reference} of {source}");
                 let hint = "`lap includes update` writes it; commit it then";
                 return Err(at(Failure::new(Kind::Config, message).hint(hint)));
             }
@@ -112,7 +112,7 @@ pub fn open(cx: &Context, reader: &Reader, settings: Settings<'_>) -> Result<Ove
             None => Arc::new(shelf.listing(include, &key.1).map_err(at)?),
         };
         listings.insert(key, Arc::clone(&listing));
-        let source: Arc<str> = shelf.remote(include).shown().into();
+        let source: Arc<str> = shown(&include.git).into();
         for path in listing.paths() {
             if let Some(place) = include.place(path) {
                 let (listing, source) = (Arc::clone(&listing), Arc::clone(&source));
@@ -153,6 +153,11 @@ pub fn update(cx: &Context, reader: &Reader, home: Option<&Path>) -> Result<Vec<
     }
     fs::write_atomic(reader.folder().join(INCLUDES_LOCK), Locked::write(&all))?;
     Ok(all)
+}
+
+/// The address of a repository without a password.
+pub fn shown(git: &str) -> String {
+    Remote { url: git, authorization: None }.shown()
 }
 
 /// The lock; there has to be one.
@@ -244,7 +249,7 @@ impl<'a> Shelf<'a> {
     /// Where what is fetched of a repository is kept; nobody else fetches it as long as the lock is held.
     fn objects(&mut self, include: &Include) -> Result<(Repository, FileLock), Failure> {
         let (Some(fetched), Some(home)) = (&self.fetched, self.home) else {
-            return Err(Failure::new(Kind::Environment, format!("fetch {}", self.remote(include).shown()))
+            return Err(Failure::new(Kind::Environment, format!("fetch {}", shown(&include.git)))
                 .because("there is no folder to keep it in"));
         };
         fs::create_dir_all(home.join("locks"))?;
@@ -260,8 +265,7 @@ impl<'a> Shelf<'a> {
     fn authorization(&self, include: &Include) -> Result<Option<String>, Failure> {
         let Some((name, source)) = &include.login else { return Ok(None) };
         let fail = |why: String| {
-            Failure::new(Kind::Environment, format!("log in to {}", self.remote(include).shown()))
-                .because(why)
+            Failure::new(Kind::Environment, format!("log in to {}", shown(&include.git))).because(why)
         };
         if !include.git.starts_with("https://") && !include.git.starts_with("http://") {
             return Err(fail("basicAuth is for http and https".into()));
@@ -301,4 +305,21 @@ pub fn files(reader: &Reader) -> Result<BTreeMap<String, String>, Failure> {
         all.insert(path, "local".into());
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_of_addresses_are_not_shown() {
+        for (git, expected) in [
+            ("https://user:s3cret@git.example/a/b.git", "https://git.example/a/b.git"),
+            ("https://token@git.example:8443/a@b.git", "https://git.example:8443/a@b.git"),
+            ("https://git.example", "https://git.example"),
+            ("../lib", "../lib"),
+        ] {
+            assert_eq!(shown(git), expected);
+        }
+    }
 }

@@ -14,7 +14,7 @@ use crate::build::facts::fetched::Fetched;
 use crate::git::{self, Listing, Located, Remote, Repository};
 use crate::host::lock::FileLock;
 use crate::host::{env, fs};
-use crate::ops::project::load::{at_line, told};
+use crate::ops::project::load::{at_line, must_be_committed, told};
 use crate::ops::project::{Reader, Refusal};
 use crate::project::{INCLUDES_FILE, INCLUDES_LOCK, Include, IncludeRef, Locked, Outside, SecretSource};
 use crate::report::{Context, Outcome, TaskKind};
@@ -173,17 +173,7 @@ fn read_lock(reader: &Reader) -> Result<Vec<Locked>, Failure> {
 /// A file that nothing allows to differ from the commit.
 fn committed(reader: &Reader, name: &str) -> Result<Option<Vec<u8>>, Failure> {
     // No rule is about these files, so the one that is most strict is asked.
-    let read = reader.read_own(name);
-    read.map_err(|refusal| {
-        let refusal: Failure = refusal.into();
-        if refusal.kind() != Kind::Config {
-            return refusal;
-        }
-        let why = refusal.causes().first().cloned();
-        Failure::new(Kind::Config, format!("{name} must be committed"))
-            .because(why.unwrap_or_else(|| "the disk has it, the commit does not".into()))
-            .hint("nothing allows it to differ: commit it, or build with --dev")
-    })
+    reader.read_own(name).map_err(|refusal| must_be_committed(name, refusal))
 }
 
 /// The repositories.

@@ -166,16 +166,8 @@ pub fn open(cx: &Context, options: &Options) -> Result<Reader, Failure> {
     };
     // Who sets the rules is bound by them: this file has to be committed.
     let path = clean(&options.giterminism);
-    let committed = reader.read(&path, &|_| Outside::Config).map_err(|refusal| {
-        let refusal: Failure = refusal.into();
-        if refusal.kind() != Kind::Config {
-            return refusal;
-        }
-        let first = refusal.causes().first().cloned();
-        Failure::new(Kind::Config, format!("{path} must be committed"))
-            .because(first.unwrap_or_else(|| "the disk has it, the commit does not".into()))
-            .hint("nothing allows it to differ: commit it, or build with --dev")
-    })?;
+    let committed = reader.read(&path, &|_| Outside::Config);
+    let committed = committed.map_err(|refusal| must_be_committed(&path, refusal))?;
     match committed {
         Some(text) => {
             reader.rules = Giterminism::parse(&text).map_err(|problems| told(&path, &text, problems))?;
@@ -186,6 +178,18 @@ pub fn open(cx: &Context, options: &Options) -> Result<Reader, Failure> {
         None => {}
     }
     Ok(reader)
+}
+
+/// Why a file that nothing allows to differ from the commit was refused.
+pub(super) fn must_be_committed(path: &str, refusal: Refusal) -> Failure {
+    let refusal: Failure = refusal.into();
+    if refusal.kind() != Kind::Config {
+        return refusal;
+    }
+    let why = refusal.causes().first().cloned();
+    Failure::new(Kind::Config, format!("{path} must be committed"))
+        .because(why.unwrap_or_else(|| "the disk has it, the commit does not".into()))
+        .hint("nothing allows it to differ: commit it, or build with --dev")
 }
 
 /// The repository.

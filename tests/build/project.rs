@@ -374,6 +374,24 @@ fn images_run_and_leave_under_other_names_and_bases_are_pinned() {
     }
 }
 
+#[test]
+fn a_base_image_that_cannot_be_asked_for_is_what_it_was_and_that_is_said() {
+    let lab = Lab::new(everybody().remove(0));
+    let registry = Registry::start(&lab);
+    let shop = Shop::new(&lab, "shop");
+    let from = format!("{}/os:1", registry.address);
+    let base = lab.context("os", &[("Dockerfile", "FROM scratch\nCOPY Dockerfile /os\n")]);
+    lab.run(&["image", "build", "-t", &from, "--push", base.to_str().unwrap()]).success();
+    shop.write("web.Dockerfile", &format!("FROM {from}\nCOPY site /site\n"));
+    shop.write("werf.yaml", "project: p\nconfigVersion: 1\n---\nimage: web\ndockerfile: web.Dockerfile\n");
+    shop.commit();
+    let first = shop.built("store", &[]);
+    drop(registry);
+    let again = shop.run(&["build"]).success();
+    assert!(again.stdout.contains(&first["web"].0), "{again}");
+    assert!(again.stderr.contains("as it was last"), "{again}");
+}
+
 /// Sources of COPY with everything that can be odd about them, each with whether it leads anywhere.
 const SOURCES: [(&str, bool); 14] = [
     ("COPY tree /x", true),

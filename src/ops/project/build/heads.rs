@@ -80,7 +80,12 @@ impl Heads {
                 }
                 // What is in no registry is what the store has.
                 Err(error) if error.is_not_found() => self.known.remove(&name).is_some(),
-                Err(_) => false,
+                Err(error) => {
+                    if let Some(digest) = self.known.get(&name) {
+                        cx.report.warn(format!("{name} is taken for {digest}, as it was last: {error}"));
+                    }
+                    false
+                }
             };
             if is_news {
                 changed.insert(name);

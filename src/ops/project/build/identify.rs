@@ -29,13 +29,11 @@ pub async fn identify(
     selected: Selected,
 ) -> Result<Plan, Failure> {
     // With a lock file names mean what that says; else they are asked for, each once in a build.
-    let mut heads = match lock::read(project)? {
-        Some(_) => None,
-        None => Some(Heads::read(doors)),
-    };
-    let pins = match &heads {
-        Some(heads) => heads.contexts()?,
-        None => lock::read(project)?.as_ref().map(lock::contexts).transpose()?.unwrap_or_default(),
+    let locked = lock::read(project)?;
+    let mut heads = None;
+    let pins = match &locked {
+        Some(locked) => lock::contexts(locked)?,
+        None => heads.insert(Heads::read(doors)).contexts()?,
     };
     let mut plan = Plan { units: Vec::new(), sets: selected.sets, chosen: selected.chosen, pins };
     let trees = Trees::default();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, ffi};
 
 use crate::content::{Error, disk};
 use crate::host::fs;
@@ -31,6 +31,8 @@ const TABLES: &str = "
 /// Tries to open while others open for the first time, and the time between two of them.
 const OPENINGS: usize = 500;
 const BETWEEN_OPENINGS: Duration = Duration::from_millis(10);
+/// How often one piece of work is begun again because the database is damaged or was changed under it by others.
+const REMAKES: usize = 50;
 /// How long one process waits for another's transaction.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -46,8 +48,8 @@ impl Database {
         Self { path, connection: Mutex::default() }
     }
 
-    /// Does `work` with the connection. If the database turns out to be damaged it is made anew and `work` is done
-    /// again, once.
+    /// Does `work` with the connection. If the database turns out to be damaged, or to be taken away, it is made anew
+    /// and `work` is done again.
     pub(super) fn with<T>(
         &self,
         action: &'static str,
@@ -69,16 +71,22 @@ impl Database {
             }
             Error::Database { action, path, source: source.into() }
         };
-        match attempt(&mut slot) {
-            Err(error) if is_damage(&error) => {
-                *slot = None;
-                if let Some(path) = &self.path {
-                    discard(path)?;
+        for remade in 0..REMAKES {
+            match attempt(&mut slot) {
+                Err(error) if is_damage(&error) => {
+                    *slot = None;
+                    if let Some(path) = &self.path {
+                        discard(path)?;
+                    }
+                    // Whoever damages it may not be done yet.
+                    if remade > 0 {
+                        std::thread::sleep(BETWEEN_OPENINGS);
+                    }
                 }
-                attempt(&mut slot).map_err(fail)
+                result => return result.map_err(fail),
             }
-            result => result.map_err(fail),
         }
+        attempt(&mut slot).map_err(fail)
     }
 
     /// Switching to the write-ahead log does not wait for others who do the same; so this does.
@@ -128,13 +136,22 @@ fn is_damage(error: &rusqlite::Error) -> bool {
         | rusqlite::Error::InvalidColumnType(..)
         | rusqlite::Error::FromSqlConversionFailure(..)
         | rusqlite::Error::SqlInputError { .. } => true,
-        rusqlite::Error::SqliteFailure(failure, _) => matches!(
-            failure.code,
-            ErrorCode::DatabaseCorrupt
-                | ErrorCode::NotADatabase
-                | ErrorCode::SchemaChanged
-                | ErrorCode::Unknown
-        ),
+        rusqlite::Error::SqliteFailure(failure, _) => {
+            matches!(
+                failure.code,
+                ErrorCode::DatabaseCorrupt
+                    | ErrorCode::NotADatabase
+                    | ErrorCode::SchemaChanged
+                    | ErrorCode::Unknown
+            ) || matches!(
+                failure.extended_code,
+                // The files are shorter than they were, or others than those that were opened.
+                ffi::SQLITE_IOERR_SHORT_READ
+                    | ffi::SQLITE_IOERR_FSTAT
+                    | ffi::SQLITE_IOERR_DELETE_NOENT
+                    | ffi::SQLITE_READONLY_DBMOVED
+            )
+        }
         _ => false,
     }
 }

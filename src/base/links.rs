@@ -1,4 +1,4 @@
-//! Symbolic links followed in trees that are only described: listings of layers, trees of commits.
+//! Paths and symbolic links in trees that are only described: listings of layers, trees of commits.
 
 /// As many links as the kernel follows on one path (`path_resolution(7)`).
 const MOST: usize = 40;
@@ -25,6 +25,24 @@ pub enum Place {
     Nowhere,
     /// Through more links than are followed.
     Circle,
+}
+
+/// A path without `.`, `..` and empty parts, relative to a root; `None` if it is absolute or leads above the root.
+pub fn inside(path: &str) -> Option<String> {
+    if path.starts_with('/') {
+        return None;
+    }
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
 }
 
 /// Follows a path and the links on it, the last one too, as if the tree's root were `/`: nothing leads above it. `look`
@@ -71,6 +89,21 @@ mod tests {
     use std::convert::Infallible;
 
     use super::*;
+
+    #[test]
+    fn paths_stay_inside() {
+        for (path, expected) in [
+            ("a/./b//c/", Some("a/b/c")),
+            ("a/../b", Some("b")),
+            ("", Some("")),
+            ("a/..", Some("")),
+            ("../a", None),
+            ("a/../../b", None),
+            ("/etc/passwd", None),
+        ] {
+            assert_eq!(inside(path).as_deref(), expected, "{path}");
+        }
+    }
 
     fn ask(path: &str) -> Place {
         let look = |path: &[u8]| {

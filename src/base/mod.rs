@@ -23,7 +23,7 @@ pub use digest::{
 pub use failure::{Failure, Kind, Label};
 pub use hash::{ContentHash, Hashed, KeyHasher, StepKey};
 pub use hostname::is_loopback;
-pub use links::{Place, Standing, follow};
+pub use links::{Place, Standing, follow, inside};
 pub use platform::{InvalidPlatform, Platform};
 pub use reference::{InvalidReference, Reference};
 pub use span::{SourceFile, Span};

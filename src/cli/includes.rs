@@ -92,7 +92,9 @@ impl IncludesCommand {
 fn update(session: &Session, options: &Options) -> Result<Vec<u8>> {
     let reader = project::open(&session.cx, options)?;
     let locked = includes::update(&session.cx, &reader, options.home.as_deref())?;
-    let line = |one: &crate::project::Locked| format!("{} {} {}\n", includes::shown(&one.git), one.reference, one.commit);
+    let line = |one: &crate::project::Locked| {
+        format!("{} {} {}\n", includes::shown(&one.git), one.reference, one.commit)
+    };
     Ok(locked.iter().map(line).collect::<String>().into_bytes())
 }
 

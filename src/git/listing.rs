@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use gix::bstr::ByteSlice as _;
 use gix::object::tree::EntryKind as GitKind;
 
+use crate::base;
 use crate::git::checkout::{DEEPEST, is_plain};
 use crate::git::worktree::{missing, read_blob};
 use crate::git::{EntryKind, Error, Id, Repository, Result};
@@ -130,18 +131,9 @@ fn beside(path: &str, target: &str) -> Option<String> {
     if target.starts_with('/') {
         return None;
     }
-    let mut parts: Vec<&str> = path.split('/').collect();
-    parts.pop();
-    for part in target.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop()?;
-            }
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
+    let (folder, _) = path.rsplit_once('/').unwrap_or_default();
+    // The folder may be the root, from which `/` would not lead.
+    base::inside(&format!("./{folder}/{target}"))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::base;
 use crate::project::decode::{Problems, Settings, kind_name};
 use crate::project::meta::check_platforms;
 use crate::project::spec::{ImageSpec, read_spec};
@@ -198,7 +199,7 @@ fn read_names(top: &mut Settings<'_>, problems: &mut Problems) -> Vec<Option<Str
 fn relative(top: &mut Settings<'_>, name: &'static str, problems: &mut Problems) -> Option<String> {
     let line = top.line_of(name);
     let path = top.string(name, problems)?;
-    match clean(&path) {
+    match base::inside(&path) {
         Some(clean) => Some(clean),
         None => {
             problems.add_with_hint(
@@ -211,24 +212,6 @@ fn relative(top: &mut Settings<'_>, name: &'static str, problems: &mut Problems)
     }
 }
 
-/// `path` without `.` and `..`; `None` if it is absolute or leads out.
-fn clean(path: &str) -> Option<String> {
-    let mut parts = Vec::new();
-    if path.starts_with('/') {
-        return None;
-    }
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop()?;
-            }
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
-}
-
 fn read_added(top: &mut Settings<'_>, problems: &mut Problems) -> Vec<String> {
     let both = top.take("contextAddFile").is_some() && top.take("contextAddFiles").is_some();
     let line = top.line_of("contextAddFile");
@@ -239,7 +222,7 @@ fn read_added(top: &mut Settings<'_>, problems: &mut Problems) -> Vec<String> {
     let line = top.line_of(name);
     let paths = top.one_or_many(name, problems);
     let cleaned = paths.into_iter().filter_map(|path| {
-        let cleaned = clean(&path).filter(|path| !path.is_empty());
+        let cleaned = base::inside(&path).filter(|path| !path.is_empty());
         if cleaned.is_none() {
             problems.add_with_hint(
                 line,

@@ -10,6 +10,7 @@ use crate::base::{Algorithm, BlobDigest, DiffId, Digest, Hasher};
 use crate::content::follow::Beacon;
 use crate::content::{Error, Follower, Store, Trail, disk};
 use crate::host::fs::{File, OpenOptions};
+use crate::host::lock::release;
 use crate::host::{self, fs, random};
 use crate::oci::compress::{Compression, Layer, LayerWriter};
 
@@ -182,6 +183,8 @@ impl Drop for Partial {
             // If this fails, prune removes it later.
             let _ = fs::remove_file(&self.path);
         }
+        // Who reads along has it open too, and does not need the lock.
+        release(&self.file);
     }
 }
 
@@ -428,6 +431,8 @@ mod tests {
         let digest = BlobDigest::of(b"hello world");
         let mut ingest = store.ingest(&digest, Some(11)).unwrap();
         ingest.write_all(b"hello").unwrap();
+        // Somebody who still reads what came keeps nobody from going on.
+        let _follower = ingest.follow().unwrap();
         drop(ingest);
         assert!(!store.has(&digest));
         let mut ingest = store.ingest(&digest, Some(11)).unwrap();

@@ -2,6 +2,7 @@
 //! never depends on them.
 
 use std::fs::{File, OpenOptions};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
@@ -11,7 +12,7 @@ use crate::host::Error;
 /// A lock on a file, held until dropped (or until the process dies).
 #[derive(Debug)]
 pub struct FileLock {
-    _file: File,
+    file: File,
 }
 
 /// Whether others may hold the lock too.
@@ -37,7 +38,7 @@ impl FileLock {
         };
         loop {
             match flock(&file, operation) {
-                Ok(()) => return Ok(Self { _file: file }),
+                Ok(()) => return Ok(Self { file }),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(e) => return Err(Error::new("lock", path, e)),
             }
@@ -56,11 +57,24 @@ impl FileLock {
             Sharing::Exclusive => FlockOperation::NonBlockingLockExclusive,
         };
         match flock(&file, operation) {
-            Ok(()) => Ok(Some(Self { _file: file })),
+            Ok(()) => Ok(Some(Self { file })),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(e) => Err(Error::new("lock", path, e)),
         }
     }
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        release(&self.file);
+    }
+}
+
+/// Gives up the lock on an open file. Closing it is not enough: a program that another thread is just starting has all that
+/// is open here until it begins, and would keep the lock for that long.
+pub fn release(file: impl AsFd) {
+    // Closing, which comes next, does the same a little later.
+    let _ = flock(file, FlockOperation::Unlock);
 }
 
 fn open(path: &Path) -> Result<File, Error> {
@@ -86,5 +100,16 @@ mod tests {
         drop(held);
         let _shared = FileLock::attempt(&path, Sharing::Shared).unwrap().unwrap();
         assert!(FileLock::attempt(&path, Sharing::Shared).unwrap().is_some());
+    }
+
+    #[test]
+    fn nobody_who_has_the_file_open_keeps_the_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = FileLock::wait(&path, Sharing::Exclusive).unwrap();
+        // What a child process has between its birth and its program.
+        let _inherited = held.file.try_clone().unwrap();
+        drop(held);
+        assert!(FileLock::attempt(&path, Sharing::Exclusive).unwrap().is_some());
     }
 }

@@ -10,6 +10,7 @@ use ssh_agent_lib::ssh_key::private::KeypairData;
 use ssh_agent_lib::ssh_key::public::KeyData;
 use ssh_agent_lib::ssh_key::{Algorithm, HashAlg, PrivateKey, Signature};
 
+use crate::sandbox::agent::short;
 use crate::sandbox::{Error, Result};
 
 /// A private key. Its `Debug` shows only the public half.
@@ -33,7 +34,11 @@ impl Key {
     /// [`Error::Key`] if it is none of these, or has a passphrase.
     pub fn parse(name: &str, text: &str) -> Result<Self> {
         let wrong = |why: String| Error::Key { name: name.to_owned(), why };
-        let private = match PrivateKey::from_openssh(text) {
+        let read = PrivateKey::from_openssh(text).or_else(|e| {
+            let whole = short::in_full_length(text).ok_or(e)?;
+            PrivateKey::from_bytes(&whole)
+        });
+        let private = match read {
             Ok(private) => private,
             Err(e) => {
                 let rsa = rsa::RsaPrivateKey::from_pkcs1_pem(text).ok();

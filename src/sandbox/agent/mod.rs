@@ -8,6 +8,7 @@
 
 mod keys;
 mod serve;
+mod short;
 
 use std::path::{Path, PathBuf};
 

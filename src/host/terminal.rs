@@ -28,19 +28,22 @@ const END: u8 = 4;
 const ERASE: [u8; 2] = [8, 127];
 const ERASE_LINE: u8 = 21;
 
-/// The next line of the terminal behind standard input, which does not show it meanwhile. Ctrl-C is read as a key, so that
-/// the terminal is as it was before when the process ends because of it.
+/// The next line of the terminal behind standard input, which does not show it meanwhile. `question` is called once the
+/// terminal hides what is typed: whoever answers at once is neither shown nor lost. Ctrl-C is read as a key, so that the
+/// terminal is as it was before when the process ends because of it.
 ///
 /// # Errors
 /// `Interrupted` for Ctrl-C; if standard input is no terminal, cannot be read, or the line is not UTF-8.
-pub fn read_hidden_line() -> io::Result<String> {
+pub fn read_hidden_line(question: &dyn Fn()) -> io::Result<String> {
     let stdin = io::stdin();
-    let before = tcgetattr(&stdin)?;
+    // Without a terminal the question stands before the reason that nobody can answer it.
+    let before = tcgetattr(&stdin).inspect_err(|_| question())?;
     let mut hidden = before.clone();
     hidden.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
     hidden.special_codes[SpecialCodeIndex::VMIN] = 1;
     hidden.special_codes[SpecialCodeIndex::VTIME] = 0;
     tcsetattr(&stdin, OptionalActions::Flush, &hidden)?;
+    question();
     let line = read_keys(|byte| {
         loop {
             match rustix::io::read(&stdin, &mut *byte) {

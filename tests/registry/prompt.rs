@@ -1,8 +1,7 @@
 //! The question for a password at a terminal, made by util-linux' `script`.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 /// Runs `lap cr login` at a terminal of its own, types `keys`, and gives all that was on the screen: the exit code and the
 /// terminal's settings come at the end.
@@ -21,15 +20,21 @@ fn typed(keys: &[u8]) -> String {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap_or_else(|e| panic!("script: {e}: install util-linux"));
-    let mut stdin = child.stdin.take().unwrap();
-    // Until the question stands there the terminal is not hidden yet, and would end the program by itself.
-    std::thread::sleep(Duration::from_millis(1500));
-    for key in keys {
-        stdin.write_all(&[*key]).unwrap();
-        stdin.flush().unwrap();
+    let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let (mut screen, mut buffer, mut keys) = (Vec::new(), [0; 4096], Some(keys));
+    loop {
+        let count = stdout.read(&mut buffer).unwrap();
+        if count == 0 {
+            break;
+        }
+        screen.extend_from_slice(&buffer[..count]);
+        // Whoever answers as soon as the question stands there is neither shown nor lost.
+        if String::from_utf8_lossy(&screen).contains("Password: ") {
+            keys.take().into_iter().flatten().for_each(|key| stdin.write_all(&[*key]).unwrap());
+        }
     }
-    let output = child.wait_with_output().unwrap();
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    child.wait().unwrap();
+    String::from_utf8_lossy(&screen).into_owned()
 }
 
 #[test]

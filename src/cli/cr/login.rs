@@ -40,7 +40,7 @@ impl Login {
         // Before the display begins: it would paint over the questions.
         let username = match &self.username {
             Some(username) => username.clone(),
-            None => ask("User name: ", host::terminal::read_line)?,
+            None => ask("User name: ", read_shown)?,
         };
         let password = match (&self.password, self.password_stdin) {
             (Some(password), _) => password.clone(),
@@ -90,18 +90,26 @@ impl Logout {
     }
 }
 
-/// Asks the person at the terminal.
-pub(in crate::cli) fn ask(question: &str, read: fn() -> std::io::Result<String>) -> Result<String> {
+/// An answer that is shown while it is typed.
+pub(in crate::cli) fn read_shown(question: &dyn Fn()) -> std::io::Result<String> {
+    question();
+    host::terminal::read_line()
+}
+
+/// Asks the person at the terminal; `read` shows the question when it is ready for the answer.
+pub(in crate::cli) fn ask(question: &str, read: fn(&dyn Fn()) -> std::io::Result<String>) -> Result<String> {
     let fail = || Failure::new(Kind::Usage, "log in");
     if !std::io::stdin().is_terminal() {
         return Err(fail()
             .because("there is no terminal to ask for the user name and the password")
             .hint("give them with `-u NAME --password-stdin`"));
     }
-    let mut error = std::io::stderr();
-    // A question that cannot be shown shows in the answer.
-    let _ = write!(error, "{question}").and_then(|()| error.flush());
-    read().map_err(|e| match e.kind() {
+    let show = || {
+        let mut error = std::io::stderr();
+        // A question that cannot be shown shows in the answer.
+        let _ = write!(error, "{question}").and_then(|()| error.flush());
+    };
+    read(&show).map_err(|e| match e.kind() {
         std::io::ErrorKind::Interrupted => Failure::new(Kind::Cancelled, "stopped on request"),
         _ => fail().caused_by(&e),
     })

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-pub(in crate::cli) use login::{ask, from_stdin};
+pub(in crate::cli) use login::{ask, from_stdin, read_shown};
 
 use crate::base::{Failure, Kind, Platform};
 use crate::cli::session::RegistryFlags;

@@ -111,8 +111,9 @@ fn ask(file: &str, name: &str) -> std::result::Result<Vec<u8>, Failure> {
     let failed = |words: &str| Failure::new(Kind::Input, "read the passphrase").because(words);
     match file {
         "" => {
-            print(format!("Password for key {name:?} >  ").as_bytes())?;
-            let typed = terminal::read_hidden_line();
+            // A question that cannot be shown shows in the answer.
+            let question = || drop(print(format!("Password for key {name:?} >  ").as_bytes()));
+            let typed = terminal::read_hidden_line(&question);
             output::line("")?;
             let typed =
                 typed.map_err(|e| failed(&e.to_string()).hint("--passphrase-file names a file with it"));

@@ -78,7 +78,7 @@ impl Login {
             cr::from_stdin()?
         } else if self.password.is_empty() {
             if username.is_empty() {
-                username = cr::ask("Username: ", terminal::read_line)?.trim().to_owned();
+                username = cr::ask("Username: ", cr::read_shown)?.trim().to_owned();
             }
             cr::ask(if username.is_empty() { "Token: " } else { "Password: " }, terminal::read_hidden_line)?
         } else {

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use lapstrake::base::{DiffId, Platform};
 use lapstrake::content::{OpenOptions, Store};
@@ -255,6 +256,12 @@ fn driver() -> PathBuf {
     let built = here.parent().unwrap().parent().unwrap().join("examples/sandbox");
     assert!(built.exists(), "run `cargo build --example sandbox` first: {} is missing", built.display());
     built
+}
+
+/// Seconds nobody else sleeps, for a process that is looked for by its command line: years, and another number each time.
+pub fn ages() -> String {
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    format!("1{:07}{:02}s", std::process::id(), CALLS.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Processes on this machine whose command line has `word` in it.

@@ -46,10 +46,10 @@ impl SshAgent {
             }
         };
         let child = run("ssh-agent").args(["-D", "-a"]).arg(&socket).stdout(Stdio::null()).spawn().unwrap();
-        for _ in 0..200 {
-            if socket.exists() {
-                break;
-            }
+        let limit = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        // The file is there a moment before somebody listens.
+        while let Err(e) = std::os::unix::net::UnixStream::connect(&socket) {
+            assert!(std::time::Instant::now() < limit, "the agent does not begin: {e}");
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
         let added = run("ssh-add").arg("-q").arg(key).env("SSH_AUTH_SOCK", &socket).status();
@@ -298,23 +298,24 @@ fn a_stop_ends_every_process_of_a_step_and_keeps_the_steps_before() {
     {
         let lab = Lab::new(who);
         let context = lab.busybox_context("c", &[]);
-        let marker = format!("{}7", std::process::id());
+        let marker = crate::stage::ages();
         let rest = format!(
             "RUN touch /kept\nRUN --mount=type=cache,target=/c --mount=type=tmpfs,target=/m setsid sleep {marker} & \
              (trap '' INT TERM; sleep {marker} & wait); sleep {marker}\n"
         );
         fs::write(context.join("Dockerfile"), format!("{SHELL}FROM shell\n{rest}")).unwrap();
         let child = lab.command(&["image", "build", "c"]).stderr(Stdio::piped()).spawn().unwrap();
-        let limit = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let limit = std::time::Instant::now() + std::time::Duration::from_secs(120);
         let sleeping = || crate::stage::processes_with(&format!("sleep {marker}")).len();
-        while sleeping() < 2 && std::time::Instant::now() < limit {
+        while sleeping() < 2 {
+            assert!(std::time::Instant::now() < limit, "the step does not begin");
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
         rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).unwrap();
         let begun = std::time::Instant::now();
         let output = crate::lab::Outcome::of(child.wait_with_output().unwrap());
         assert_eq!(output.code, 130, "{output}");
-        assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < std::time::Duration::from_secs(120), "{:?}", begun.elapsed());
         assert_eq!(sleeping(), 0);
         let again = build(&lab, &context, "RUN touch /kept\n", &[]).success();
         assert!(again.stdout.contains("0 made"), "{again}");

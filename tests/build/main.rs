@@ -3,12 +3,7 @@
 //! Started as root, every test runs twice: as root and as an ordinary user with sub-ids (`lap-test`, made by
 //! `tests/prepare`). Started by an ordinary user, the rootful half is left out, and the tests say so.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    clippy::print_stdout,
-    reason = "a test may stop where it stands"
-)]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may stop where it stands")]
 
 mod builders;
 mod cache;

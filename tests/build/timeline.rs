@@ -34,12 +34,17 @@ fn the_page_tells_the_build() {
     let warm = format!("{SHELL}FROM shell\nRUN true\n");
     lab.build(&context, &warm, &[]).success();
     fs::write(lab.path("secret"), "hunter22-long").unwrap();
+    // The slow stage waits for the quick one, and a while longer.
+    let mount = "--mount=type=cache,target=/m";
     let text = format!(
-        "{SHELL}FROM shell AS slow\nRUN sleep 0.4 && echo '<b onclick=x>'\nFROM shell AS quick\nRUN : one\n\
+        "{SHELL}FROM shell AS slow\nRUN {mount} until test -e /m/x; do sleep 0.1; done; sleep 1; echo '<b onclick=x>'\n\
+         FROM shell AS quick\nRUN {mount} touch /m/x\n\
          FROM shell\nCOPY --from=slow /bin/busybox /s\nCOPY --from=quick /bin/busybox /q\n\
          RUN --mount=type=secret,id=s echo \"<img src=x> $(cat /run/secrets/s)\"; exit 3\n"
     );
     let flags = [
+        "--jobs",
+        "4",
         "--timeline",
         "out/time.html",
         "--secret",
@@ -85,8 +90,9 @@ fn the_page_tells_the_build() {
         row.unwrap_or_else(|| panic!("no row {words} in {dom}")).to_owned()
     };
     assert!(row("COPY busybox /bin/busybox").contains("<td>cached</td>"));
-    assert!(row("RUN sleep 0.4").contains("<td>yes</td>"), "the slow stage is on the longest way");
-    assert!(row("RUN : one").contains("<td></td></tr>"), "the quick one is not: {}", row("RUN : one"));
+    assert!(row("; sleep 1; echo").contains("<td>yes</td>"), "the slow stage is on the longest way");
+    let quick = row(" touch /m/x");
+    assert!(quick.contains("<td></td></tr>"), "the quick one is not: {quick}");
     let failed = row("exit 3");
     assert!(failed.contains("<td>failed</td>") && failed.contains("<details open"), "{failed}");
     assert!(failed.contains("&lt;img src=x&gt; ***"), "{failed}");

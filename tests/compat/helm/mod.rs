@@ -73,9 +73,12 @@ impl Lab {
             std::fs::create_dir_all(at(folder)).unwrap();
         }
         std::fs::write(at("work/www/empty/index.yaml"), "").unwrap();
-        std::fs::write(at("bin/helm"), format!("#!/bin/sh\nexec {program} \"$@\"\n")).unwrap();
-        let output = Command::new("chmod").arg("+x").arg(at("bin/helm")).output().unwrap();
-        assert!(output.status.success());
+        // Not by this process: a child that another thread starts meanwhile would hold it open for a moment, and nobody
+        // could execute it.
+        let script = format!("#!/bin/sh\nexec {program} \"$@\"\n");
+        let mut write = Command::new("sh");
+        write.args(["-c", "printf %s \"$1\" > \"$0\" && chmod +x \"$0\""]).arg(at("bin/helm")).arg(script);
+        assert!(write.status().unwrap().success());
         let site = Site::start(&at("work/www"), &at("work/ca.pem"));
         let path = format!("{}:/usr/bin:/bin", at("bin").display());
         Self {

@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn passes_input_and_reports_the_code() {
-        let output = run("sh", &["-c", "cat; exit 3"], b"hello", Duration::from_secs(10)).unwrap();
+        let output = run("sh", &["-c", "cat; exit 3"], b"hello", Duration::from_secs(120)).unwrap();
         assert_eq!((output.code, output.stdout.as_slice()), (Some(3), b"hello".as_slice()));
         assert!(run("sh", &["-c", "sleep 9"], b"", Duration::from_millis(50)).is_err());
         assert!(run("no-such-program-here", &[], b"", Duration::from_secs(1)).is_err());

@@ -129,7 +129,7 @@ fn strays(lab: &Lab) -> Vec<String> {
 }
 
 fn no_strays(lab: &Lab) {
-    let limit = Instant::now() + Duration::from_secs(5);
+    let limit = Instant::now() + Duration::from_secs(60);
     loop {
         let found = strays(lab);
         if found.is_empty() {

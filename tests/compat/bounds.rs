@@ -9,7 +9,7 @@ use super::helm::tar::{archive, file, pax};
 
 const CHART: &str = "apiVersion: v2\nname: c\nversion: 1.0.0\n";
 
-/// Renders a chart of these files in at most 4 GB of address space and two minutes; exit code and standard error.
+/// Renders a chart of these files in at most 4 GB of address space and ten minutes; exit code and standard error.
 fn render(files: &[(String, Vec<u8>)], more: &[&str]) -> (i32, String) {
     let root = TempDir::new().unwrap();
     for (path, text) in files {
@@ -20,7 +20,7 @@ fn render(files: &[(String, Vec<u8>)], more: &[&str]) -> (i32, String) {
     let mut command = Command::new("/bin/sh");
     command.args([
         "-c",
-        "ulimit -v 4000000; exec timeout 120 \"$0\" \"$@\"",
+        "ulimit -v 4000000; exec timeout 600 \"$0\" \"$@\"",
         env!("CARGO_BIN_EXE_lap"),
         "helm",
         "template",

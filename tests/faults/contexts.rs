@@ -26,7 +26,7 @@ fn build_as(who: Who, dockerfile: &str, fill: impl FnOnce(&Path)) -> (Lab, Outco
 
 fn run(lab: &Lab, context: &Path) -> Outcome {
     let output = format!("type=local,dest={}", lab.path("out/tree").display());
-    within(120, || lab.run(&["image", "build", "--output", &output, context.to_str().unwrap()]))
+    within(600, || lab.run(&["image", "build", "--output", &output, context.to_str().unwrap()]))
 }
 
 fn out(lab: &Lab, path: &str) -> PathBuf {
@@ -279,7 +279,7 @@ cases! {
         std::fs::write(lab.path("Dockerfile"), text).unwrap();
         let output = format!("type=local,dest={}", lab.path("out/tree").display());
         let file = lab.path("Dockerfile");
-        let outcome = within(60, || lab.run(&["image", "build", "-f", file.to_str().unwrap(), "--output", &output, "/proc"]));
+        let outcome = within(300, || lab.run(&["image", "build", "-f", file.to_str().unwrap(), "--output", &output, "/proc"]));
         assert!(outcome.code == 0 || outcome.stderr.contains("changed while"), "{outcome}");
     };
 }

@@ -14,7 +14,7 @@ fn build_with(dockerfile: &[u8], files: &[(&str, &str)]) -> Outcome {
     let lab = Lab::new(Who::Caller);
     let context = lab.context("c", &[&[("a", "1")], files].concat());
     std::fs::write(context.join("Dockerfile"), dockerfile).unwrap();
-    within(120, || lab.run(&["image", "build", "--output", "type=cacheonly", context.to_str().unwrap()]))
+    within(600, || lab.run(&["image", "build", "--output", "type=cacheonly", context.to_str().unwrap()]))
 }
 
 /// Refused as a mistake of the Dockerfile, with its line.

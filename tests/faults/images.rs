@@ -86,7 +86,7 @@ fn serve(manifest: Vec<u8>, media_type: &'static str, blobs: BTreeMap<String, Ve
 fn refused_from(web: &Web, words: &[&str]) {
     let lab = Lab::new(Who::Caller);
     let reference = format!("{}/x:1", web.host);
-    let outcome = within(120, || lab.run(&["image", "run", "--rm", &reference]));
+    let outcome = within(600, || lab.run(&["image", "run", "--rm", &reference]));
     refused(&lab, outcome, words);
 }
 
@@ -121,7 +121,7 @@ fn layout(entry: &Value, blobs: &[&[u8]], words: &[&str]) {
     let lab = Lab::new(Who::Caller);
     let folder = lab.path("layout");
     write_layout(&folder, entry, blobs);
-    let outcome = within(60, || lab.run(&["image", "load", "-i", folder.to_str().unwrap()]));
+    let outcome = within(300, || lab.run(&["image", "load", "-i", folder.to_str().unwrap()]));
     refused(&lab, outcome, words);
 }
 
@@ -140,7 +140,7 @@ fn load(bytes: &[u8], words: &[&str]) {
     let lab = Lab::new(Who::Caller);
     let path = lab.path("image.tar");
     std::fs::write(&path, bytes).unwrap();
-    let outcome = within(60, || lab.run(&["image", "load", "-i", path.to_str().unwrap()]));
+    let outcome = within(300, || lab.run(&["image", "load", "-i", path.to_str().unwrap()]));
     refused(&lab, outcome, words);
 }
 
@@ -346,7 +346,7 @@ cases! {
         write_layout(&folder, &entry, &[]);
         let name = folder.join("blobs/sha256").join(&entry["digest"].as_str().unwrap()[7..]);
         rustix::fs::mkfifoat(rustix::fs::CWD, &name, rustix::fs::Mode::RUSR).unwrap();
-        let outcome = within(30, || lab.run(&["image", "load", "-i", folder.to_str().unwrap()]));
+        let outcome = within(120, || lab.run(&["image", "load", "-i", folder.to_str().unwrap()]));
         refused(&lab, outcome, &[]);
     };
     a_folder_named_by_a_path => {

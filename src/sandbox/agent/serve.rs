@@ -161,7 +161,7 @@ mod tests {
     use crate::host::program;
 
     fn program(name: &str, arguments: &[&str]) -> program::Output {
-        program::run(name, arguments, b"", std::time::Duration::from_secs(20))
+        program::run(name, arguments, b"", std::time::Duration::from_secs(120))
             .expect("install openssh-client")
     }
 

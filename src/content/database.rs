@@ -143,6 +143,8 @@ fn is_damage(error: &rusqlite::Error) -> bool {
                     | ErrorCode::NotADatabase
                     | ErrorCode::SchemaChanged
                     | ErrorCode::Unknown
+                    // What the processes share about the log makes no sense any more.
+                    | ErrorCode::FileLockingProtocolFailed
             ) || matches!(
                 failure.extended_code,
                 // The files are shorter than they were, or others than those that were opened.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::base::{Failure, Kind, Reference};
 use crate::content::{LayoutFolder, Store};
 use crate::host::fs;
+use crate::oci::Descriptor;
 use crate::oci::archive::{ArchivedImage, Files, TarFiles, read_images};
 use crate::oci::compress::{Kind as Packing, at_most, decompress};
 use crate::report::{Context, Outcome, TaskKind};
@@ -46,9 +47,29 @@ pub struct Loaded {
 /// # Errors
 /// If it cannot be read or is not what it should be, or the store cannot be written.
 pub fn run(cx: &Context, store: &Store, request: Request<'_>) -> Result<Vec<Loaded>, Failure> {
-    let (name, files) = open(cx, store, request.input)?;
+    opened(cx, store, request.input, |files| load(cx, store, files, &request.names))
+}
+
+/// Brings every image of the archive into the store without giving it a name.
+///
+/// # Errors
+/// Those of [`run`].
+pub fn import(cx: &Context, store: &Store, input: Input<'_>) -> Result<Vec<Descriptor>, Failure> {
+    opened(cx, store, input, |files| {
+        let images = read_images(files)?;
+        images.iter().map(|image| Ok(store.import(cx, files, image)?)).collect()
+    })
+}
+
+fn opened<T>(
+    cx: &Context,
+    store: &Store,
+    input: Input<'_>,
+    work: impl FnOnce(&dyn Files) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let (name, files) = open(cx, store, input)?;
     let task = cx.report.task(TaskKind::Transfer, format!("load {name}"));
-    match load(cx, store, files.as_ref(), &request.names) {
+    match work(files.as_ref()) {
         Ok(loaded) => {
             task.finish(Outcome::Done, None);
             Ok(loaded)

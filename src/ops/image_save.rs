@@ -96,7 +96,8 @@ pub fn run(cx: &Context, store: &Store, request: Request<'_>) -> Result<Vec<Save
     Ok(saved)
 }
 
-fn write(
+/// Writes what `export` says, a file beside its place first: what is there under the name is always whole.
+pub(in crate::ops) fn write(
     cx: &Context,
     store: &Store,
     export: &Export<'_>,
@@ -119,7 +120,6 @@ fn write(
     }
 }
 
-/// Writes beside the place first: what is there under the name is always whole.
 fn write_file(cx: &Context, store: &Store, export: &Export<'_>, path: &Path) -> Result<(), Failure> {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());

@@ -8,15 +8,18 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::base::{DiffId, Failure, Hasher, Kind, Platform, Reference};
+use crate::build::Doors;
 use crate::build::transfer::StoredBlob;
 use crate::content::Store;
 use crate::host::fs;
 use crate::oci::compress::{Compression, Layer, at_most, decompress};
 use crate::oci::{AnyManifest, Descriptor, DescriptorPlatform, History, ImageConfig, Index, Manifest, media};
+use crate::ops::cr::archive;
 use crate::ops::cr::files::{Layers, flatten};
 use crate::ops::cr::look::unwrapped;
 use crate::ops::cr::write::{self, Changed, NewLayer};
 use crate::ops::cr::{Door, Image, blocking};
+use crate::ops::image_save::Shape;
 use crate::report::{Outcome, TaskKind};
 
 /// Says on which image another is built (OCI image-spec: annotations.md).
@@ -27,7 +30,12 @@ const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
 #[derive(Clone, Debug)]
 pub enum Change {
     /// Add layers from archives, compressed or not.
-    Append(Vec<PathBuf>),
+    Append {
+        /// The archives.
+        files: Vec<PathBuf>,
+        /// What annotations are to say that the image was built on.
+        base: Option<Reference>,
+    },
     /// Change the configuration.
     Mutate(Box<Mutation>),
     /// Merge all layers into one.
@@ -75,8 +83,21 @@ pub struct Request {
     pub platform: Option<Platform>,
     /// What to do with it.
     pub change: Change,
-    /// Where the result goes; without a tag, or if it is `None` into the same repository, it only has a digest.
-    pub to: Option<Reference>,
+    /// Where the result goes.
+    pub target: Target,
+}
+
+/// Where a result goes.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// Into the repository of the image, where it only has a digest.
+    Beside,
+    /// Into this repository, where it only has a digest.
+    Repository(Reference),
+    /// Into a registry under this name.
+    Name(Reference),
+    /// Into an archive for Docker, under this name if there is one. No registry is written to.
+    Archive(PathBuf, Option<Reference>),
 }
 
 /// What was made.
@@ -84,36 +105,47 @@ pub struct Request {
 pub struct Made {
     /// What it is called: by tag if it got one.
     pub reference: String,
+    /// Its repository and digest.
+    #[serde(rename = "byDigest")]
+    pub by_digest: String,
     /// Its digest.
     pub digest: String,
+}
+
+impl Made {
+    /// What was written to `place`.
+    pub(super) fn of(place: &Reference, written: &Descriptor) -> Self {
+        let digest = written.digest.digest();
+        Self {
+            reference: place.familiar(),
+            by_digest: format!("{}@{digest}", place.name()),
+            digest: digest.to_string(),
+        }
+    }
 }
 
 /// Changes an image and writes the result. The image itself stays as it is.
 ///
 /// # Errors
 /// If it cannot be read, the change is not possible, or the result cannot be written.
-pub async fn run(door: &Door, store: &Store, request: &Request) -> Result<Made, Failure> {
-    let to = match (&request.to, &request.image) {
-        (Some(to), _) => to.clone(),
-        (None, Some(image)) if image.digest().is_none() => {
+pub async fn run(door: &Door, doors: &Doors, request: &Request) -> Result<Made, Failure> {
+    let _lease = doors.store().lease()?;
+    if let Target::Archive(path, name) = &request.target {
+        return archived_image(door, doors, request, (path, name.as_ref())).await;
+    }
+    let to = match (&request.target, &request.image) {
+        (Target::Repository(to) | Target::Name(to), _) => to.clone(),
+        (_, Some(image)) if image.digest().is_none() => {
             // By digest beside the image: its name stays where it is.
             let found = door.client.resolve(&door.cx, &image.with_default_tag()).await?;
             image.with_digest(found.digest.digest().clone())
         }
-        (None, Some(image)) => image.clone(),
-        (None, None) => {
-            return Err(Failure::new(Kind::Usage, "make an image")
-                .because("neither an image to begin with nor a name for the result is given")
-                .hint("name the result with -t NAME:TAG"));
-        }
+        (_, Some(image)) => image.clone(),
+        (_, None) => return Err(nameless()),
     };
-    let _lease = store.lease()?;
-    let work = Work { door, store, change: &request.change, to: &to };
+    let work = Work { door, store: doors.store(), change: &request.change, to: &to };
     let written = match &request.image {
-        None => {
-            let platform = request.platform.clone().unwrap_or_else(Platform::host);
-            work.image(empty(&platform, &to)).await?
-        }
+        None => work.image(empty(&platform_of(request), &to)).await?,
         Some(image) => {
             let found = door.find(image, request.platform.as_ref()).await?;
             match found.manifest {
@@ -122,11 +154,41 @@ pub async fn run(door: &Door, store: &Store, request: &Request) -> Result<Made, 
             }
         }
     };
-    let place = match &request.to {
-        Some(to) => write::tag(door, &written, &to.with_default_tag()).await?,
-        None => to.with_digest(written.digest.digest().clone()),
+    let place = match &request.target {
+        Target::Name(to) => write::tag(door, &written, &to.with_default_tag()).await?,
+        _ => to.with_digest(written.digest.digest().clone()),
     };
-    Ok(Made { reference: place.familiar(), digest: written.digest.to_string() })
+    Ok(Made::of(&place, &written))
+}
+
+/// The one image that the request is about, changed and written to a file.
+async fn archived_image(
+    door: &Door,
+    doors: &Doors,
+    request: &Request,
+    (path, name): (&Path, Option<&Reference>),
+) -> Result<Made, Failure> {
+    let to = name.or(request.image.as_ref()).ok_or_else(nameless)?;
+    let image = match &request.image {
+        None => empty(&platform_of(request), to),
+        Some(image) => door.image(image, request.platform.as_ref()).await?,
+    };
+    let work = Work { door, store: doors.store(), change: &request.change, to };
+    let written = write::keep(door, doors, work.changed(image).await?).await?;
+    let names = name.map(Reference::with_default_tag).into_iter().collect();
+    let place = (Shape::DockerArchive, path.to_owned());
+    archive::save(door, doors, vec![(written.clone(), names)], place).await?;
+    Ok(Made::of(&to.with_digest(written.digest.digest().clone()), &written))
+}
+
+fn platform_of(request: &Request) -> Platform {
+    request.platform.clone().unwrap_or_else(Platform::host)
+}
+
+fn nameless() -> Failure {
+    Failure::new(Kind::Usage, "make an image")
+        .because("neither an image to begin with nor a name for the result is given")
+        .hint("name the result with -t NAME:TAG")
 }
 
 fn empty(platform: &Platform, to: &Reference) -> Image {
@@ -185,16 +247,25 @@ impl Work<'_> {
     }
 
     async fn image(&self, image: Image) -> Result<Descriptor, Failure> {
-        let changed = match self.change {
-            Change::Append(files) => self.append(Changed::of(&image), files).await?,
+        write::image(self.door, self.changed(image).await?, self.to).await
+    }
+
+    async fn changed(&self, image: Image) -> Result<Changed, Failure> {
+        Ok(match self.change {
+            Change::Append { files, base } => {
+                let mut changed = self.append(Changed::of(&image), files).await?;
+                if let Some(base) = base {
+                    annotate(&mut changed, base, &image);
+                }
+                changed
+            }
             Change::Mutate(mutation) => {
                 let changed = self.append(Changed::of(&image), &mutation.append).await?;
                 mutated(changed, mutation)
             }
             Change::Flatten => self.flatten(&image).await?,
             Change::Rebase { old, new } => self.rebase(&image, old.as_ref(), new.as_ref()).await?,
-        };
-        write::image(self.door, changed, self.to).await
+        })
     }
 
     async fn append(&self, mut changed: Changed, files: &[PathBuf]) -> Result<Changed, Failure> {
@@ -279,11 +350,17 @@ impl Work<'_> {
         let own_history = image.config.history.get(old.config.history.len()..).unwrap_or_default().to_vec();
         changed.config.history = [new_image.config.history.clone(), own_history].concat();
         changed.old_layers.push((new_image.reference.clone(), new_image.manifest.layers.clone()));
-        let digest = new_image.reference.digest().map(ToString::to_string).unwrap_or_default();
-        changed.manifest.annotations.insert(BASE_DIGEST.into(), digest);
-        changed.manifest.annotations.insert(BASE_NAME.into(), new.with_default_tag().to_string());
+        annotate(&mut changed, new, &new_image);
         Ok(changed)
     }
+}
+
+/// Says that an image was built on another one, which goes by that name.
+fn annotate(changed: &mut Changed, name: &Reference, base: &Image) {
+    let digest = base.reference.digest().map(ToString::to_string).unwrap_or_default();
+    let annotations = &mut changed.manifest.annotations;
+    annotations.insert(BASE_DIGEST.into(), digest);
+    annotations.insert(BASE_NAME.into(), name.with_default_tag().to_string());
 }
 
 /// An archive as a layer: kept as it is if it is compressed, else compressed.

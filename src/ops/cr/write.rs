@@ -1,7 +1,10 @@
-//! Images that were changed on their way into a registry.
+//! Images that were changed on their way into a registry, or into the store.
+
+use futures_util::future::try_join_all;
 
 use crate::base::{Failure, Reference};
-use crate::build::transfer::StoredBlob;
+use crate::build::Doors;
+use crate::build::transfer::{StoredBlob, fetch_blob};
 use crate::oci::{Descriptor, ImageConfig, Manifest};
 use crate::ops::cr::copy::parts_of;
 use crate::ops::cr::{Door, Image};
@@ -47,6 +50,19 @@ impl Changed {
         self.config.rootfs.diff_ids.push(layer.diff_id.clone());
         self.new_layers.push(layer);
     }
+
+    /// Those of the layers that the image still has.
+    fn kept<'a>(&'a self, layers: &'a [Descriptor]) -> impl Iterator<Item = &'a Descriptor> {
+        layers.iter().filter(|layer| self.manifest.layers.iter().any(|kept| kept.digest == layer.digest))
+    }
+
+    /// Lets the manifest name the configuration as it is now; gives the bytes of both.
+    fn settle(&mut self) -> (Vec<u8>, Vec<u8>) {
+        let config = self.config.to_bytes();
+        let media_type = self.manifest.config.media_type.as_str();
+        self.manifest.config = Descriptor { platform: None, ..Descriptor::of(media_type, &config) };
+        (config, self.manifest.to_bytes())
+    }
 }
 
 fn docker(media_type: &str) -> String {
@@ -81,23 +97,33 @@ async fn parts(
     task: &crate::report::Task,
 ) -> Result<Descriptor, Failure> {
     for (from, layers) in &changed.old_layers {
-        let kept =
-            layers.iter().filter(|layer| changed.manifest.layers.iter().any(|k| k.digest == layer.digest));
-        parts_of(door, from, kept, to, task).await?;
+        parts_of(door, from, changed.kept(layers), to, task).await?;
     }
     for layer in &changed.new_layers {
         blob(door, to, &layer.descriptor, &layer.source, task).await?;
     }
-    let config = changed.config.to_bytes();
-    changed.manifest.config =
-        Descriptor { platform: None, ..Descriptor::of(changed.manifest.config.media_type, &config) };
+    let (config, bytes) = changed.settle();
     blob(door, to, &changed.manifest.config, &config, task).await?;
-    let bytes = changed.manifest.to_bytes();
     let media_type = changed.manifest.effective_media_type();
     let written = Descriptor::of(media_type, &bytes);
     let place = to.with_digest(written.digest.digest().clone());
     door.client.push_manifest(&door.cx, &place, media_type, &bytes).await?;
     Ok(written)
+}
+
+/// Keeps the image in the store, whole, and gives its descriptor.
+///
+/// # Errors
+/// If a part cannot be read, or the store not be written.
+pub(super) async fn keep(door: &Door, doors: &Doors, mut changed: Changed) -> Result<Descriptor, Failure> {
+    for (from, layers) in &changed.old_layers {
+        let fetches = changed.kept(layers).map(|layer| fetch_blob(&door.cx, doors, layer, Some(from)));
+        try_join_all(fetches).await?;
+    }
+    let (config, bytes) = changed.settle();
+    doors.store().put(&config)?;
+    doors.store().put(&bytes)?;
+    Ok(Descriptor::of(changed.manifest.effective_media_type(), &bytes))
 }
 
 async fn blob(

@@ -1,41 +1,73 @@
 //! `lap cr append`, `mutate`, `flatten` and `rebase`.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::Args;
 
-use super::{PlatformFlag, begin, done, print};
+use super::{PlatformFlag, begin_with_store, done, print};
 use crate::base::{Failure, Kind, Platform, Reference};
 use crate::cli::session::{RegistryFlags, reference};
 use crate::cli::{Format, Global, Result};
-use crate::ops::cr::change::{self, Change, Mutation, Request};
+use crate::ops::cr::change::{self, Change, Mutation, Request, Target};
 
 /// Where the result goes, and how it is shown.
 #[derive(Args, Debug)]
 pub struct ResultFlags {
     /// The name of the result; without it, it stays in the image's repository and only has a digest
-    #[arg(short, long, value_name = "NAME:TAG", value_parser = reference)]
+    #[arg(short, long, alias = "new_tag", value_name = "NAME:TAG", value_parser = reference)]
     tag: Option<Reference>,
     #[command(flatten)]
     platform: PlatformFlag,
-    /// How to print: table or json
-    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
-    output: Format,
+    /// How to print: table or json; or a FILE: an archive for Docker to write instead of a registry
+    #[arg(short, long, value_name = "FORMAT|FILE", default_value = "table")]
+    output: Out,
     #[command(flatten)]
     registry: RegistryFlags,
 }
 
+/// `--output`.
+#[derive(Clone, Debug)]
+enum Out {
+    Print(Format),
+    File(PathBuf),
+}
+
+impl FromStr for Out {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text.parse() {
+            Ok(format) => Ok(Self::Print(format)),
+            Err(_) if text.is_empty() => Err("write table, json or a file".into()),
+            Err(_) => Ok(Self::File(text.into())),
+        }
+    }
+}
+
 impl ResultFlags {
     fn run(self, global: &Global, doing: &'static str, image: Option<Reference>, change: Change) -> Result {
-        let (session, door) = begin(global, &self.registry, doing)?;
-        let store = session.store()?;
-        let request = Request { image, platform: self.platform.platform, change, to: self.tag };
-        let made = session.block_on(change::run(&door, &store, &request))?;
-        let text = match made.reference.contains('@') {
-            true => made.reference.clone(),
-            false => format!("{}@{}", made.reference, made.digest),
+        let beside = self.tag.clone().map_or(Target::Beside, Target::Name);
+        self.run_to(global, doing, image, (change, beside))
+    }
+
+    fn run_to(
+        self,
+        global: &Global,
+        doing: &'static str,
+        image: Option<Reference>,
+        (change, target): (Change, Target),
+    ) -> Result {
+        let (session, door, doors) = begin_with_store(global, &self.registry, doing)?;
+        let (format, target) = match self.output {
+            Out::Print(format) => (Some(format), target),
+            Out::File(path) => (None, Target::Archive(path, self.tag)),
         };
-        print(self.output, &text, &made)?;
+        let request = Request { image, platform: self.platform.platform, change, target };
+        let made = session.block_on(change::run(&door, &doors, &request))?;
+        if let Some(format) = format {
+            print(format, &made.by_digest, &made)?;
+        }
         done(session)
     }
 }
@@ -46,16 +78,31 @@ pub struct Append {
     /// The image; without it the layers make an image of their own
     #[arg(short, long, value_name = "IMAGE", value_parser = reference)]
     base: Option<Reference>,
-    /// A tar archive, compressed or not, that becomes a layer; may be repeated
-    #[arg(short = 'f', long, value_name = "FILE", required = true)]
+    /// A tar archive, compressed or not, that becomes a layer; may be repeated, or several with commas between
+    #[arg(
+        short = 'f',
+        long,
+        alias = "new_layer",
+        value_name = "FILE",
+        value_delimiter = ',',
+        required = true
+    )]
     new_layer: Vec<PathBuf>,
+    /// Say in annotations what the result was built on, for `rebase`
+    #[arg(long, requires = "base")]
+    set_base_image_annotations: bool,
+    /// Without --base, make an image of the media types of OCI: here it is one in any case
+    #[arg(long)]
+    oci_empty_base: bool,
     #[command(flatten)]
     result: ResultFlags,
 }
 
 impl Append {
     pub(super) fn run(self, global: &Global) -> Result {
-        self.result.run(global, "Adding layers", self.base, Change::Append(self.new_layer))
+        let annotated = self.base.clone().filter(|_| self.set_base_image_annotations);
+        let change = Change::Append { files: self.new_layer, base: annotated };
+        self.result.run(global, "Adding layers", self.base, change)
     }
 }
 
@@ -89,12 +136,15 @@ pub struct Mutate {
     /// A port it listens on, PORT[/PROTOCOL]; may be repeated
     #[arg(long, value_name = "PORT", value_delimiter = ',', value_parser = port)]
     exposed_ports: Vec<String>,
-    /// A tar archive that becomes a layer on top; may be repeated
-    #[arg(long, value_name = "FILE")]
+    /// A tar archive that becomes a layer on top; may be repeated, or several with commas between
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
     append: Vec<PathBuf>,
     /// Say that it runs on another platform
     #[arg(long, value_name = "PLATFORM")]
     set_platform: Option<Platform>,
+    /// The repository where the result stays by its digest, in place of the image's
+    #[arg(long, value_name = "REPOSITORY", value_parser = reference, conflicts_with = "tag")]
+    repo: Option<Reference>,
     #[command(flatten)]
     result: ResultFlags,
 }
@@ -106,15 +156,27 @@ impl Mutate {
             annotations: self.annotation,
             labels: self.label,
             env: self.env,
-            entrypoint: self.entrypoint,
-            cmd: self.cmd,
+            entrypoint: said(self.entrypoint),
+            cmd: said(self.cmd),
             user: self.user,
             workdir: self.workdir,
             exposed_ports: self.exposed_ports,
             platform: self.set_platform,
         };
-        self.result.run(global, "Changing", Some(self.image), Change::Mutate(Box::new(mutation)))
+        let change = Change::Mutate(Box::new(mutation));
+        match self.repo {
+            None => self.result.run(global, "Changing", Some(self.image), change),
+            Some(repository) => {
+                let target = Target::Repository(repository);
+                self.result.run_to(global, "Changing", Some(self.image), (change, target))
+            }
+        }
     }
+}
+
+/// Words that are there: an empty text changes nothing, as with crane.
+fn said(words: Option<Vec<String>>) -> Option<Vec<String>> {
+    words.filter(|words| words.iter().any(|word| !word.is_empty()))
 }
 
 fn pair(text: &str) -> std::result::Result<(String, String), String> {

@@ -1,5 +1,7 @@
 //! `lap cr copy`, `tag` and `delete`.
 
+use std::num::NonZeroUsize;
+
 use clap::Args;
 
 use super::{PlatformFlag, begin, done};
@@ -27,6 +29,9 @@ pub struct Copy {
     /// Leave names as they are that are there already: an error, or with --all-tags passed over
     #[arg(short, long)]
     no_clobber: bool,
+    /// How many transfers with a registry may be under way at once [default: 6]
+    #[arg(short = 'j', value_name = "N")]
+    at_once: Option<NonZeroUsize>,
     /// How to print: table or json
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: Format,
@@ -40,7 +45,10 @@ impl Copy {
             return Err(Failure::new(Kind::Usage, "copy all tags")
                 .because("one of the names has a tag or a digest; give repositories"));
         }
-        let (session, door) = begin(global, &self.registry, "Copying")?;
+        let (session, mut door) = begin(global, &self.registry, "Copying")?;
+        if let Some(at_once) = self.at_once {
+            door.cx.limits.transfers = at_once;
+        }
         let request = copy::Request {
             from: self.from,
             to: self.to,

@@ -129,8 +129,11 @@ impl Export {
 #[derive(Args, Debug)]
 pub struct Validate {
     /// The image; of a list every image is looked at
-    #[arg(value_name = "IMAGE", value_parser = reference)]
-    image: Reference,
+    #[arg(value_name = "IMAGE", value_parser = reference, required_unless_present = "remote")]
+    image: Option<Reference>,
+    /// The image, said with a flag: then one line says whether all is well
+    #[arg(long, value_name = "IMAGE", value_parser = reference, conflicts_with = "image")]
+    remote: Option<Reference>,
     #[command(flatten)]
     platform: PlatformFlag,
     /// Only whether everything is there, without reading layers
@@ -146,11 +149,14 @@ pub struct Validate {
 impl Validate {
     pub(super) fn run(self, global: &Global) -> Result {
         let (session, door) = begin(global, &self.registry, "Checking")?;
+        // One of them is there.
+        let Some(image) = self.remote.clone().or(self.image) else { return done(session) };
         let request =
-            validate::Request { image: self.image, platform: self.platform.platform, fast: self.fast };
+            validate::Request { image: image.clone(), platform: self.platform.platform, fast: self.fast };
         let checked = session.block_on(validate::run(&door, &request))?;
         match self.output {
             Format::Json => output::json(&checked)?,
+            Format::Table if self.remote.is_some() => output::line(verdict(&image, &checked))?,
             Format::Table => {
                 for one in &checked {
                     let word = if one.problems.is_empty() { "PASS" } else { "FAIL" };
@@ -162,5 +168,15 @@ impl Validate {
         }
         let well = checked.iter().all(|one| one.problems.is_empty());
         Ok(session.end(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }))
+    }
+}
+
+/// All in one line, as crane says it.
+fn verdict(image: &Reference, checked: &[validate::Checked]) -> String {
+    let problems: Vec<&str> =
+        checked.iter().flat_map(|one| one.problems.iter().map(String::as_str)).collect();
+    match problems.is_empty() {
+        true => format!("PASS: {}", image.familiar()),
+        false => format!("FAIL: {}: {}", image.familiar(), problems.join("; ")),
     }
 }

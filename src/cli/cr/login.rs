@@ -3,17 +3,63 @@
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use crate::base::{Failure, Kind};
 use crate::cli::session::RegistryFlags;
 use crate::cli::{Global, Needs, Result, Session, output};
 use crate::host;
 use crate::ops::login;
-use crate::registry::{Credentials, Stored};
+use crate::registry::{Credential, Credentials, Stored};
 
 /// Longest password read.
 const LONGEST: u64 = 64 << 10;
+
+/// Who we are to registries.
+#[derive(Subcommand, Debug)]
+pub enum Auth {
+    /// Log in to a registry and keep the password where Docker keeps it
+    Login(Login),
+    /// Forget the password of a registry
+    Logout(Logout),
+    /// Print the user name and the password for a registry, as programs that help Docker with passwords do
+    Get(Get),
+}
+
+impl Auth {
+    pub(super) fn run(self, global: &Global) -> Result {
+        match self {
+            Self::Login(command) => command.run(global),
+            Self::Logout(command) => command.run(global),
+            Self::Get(command) => command.run(),
+        }
+    }
+}
+
+/// Print the user name and the password for a registry in JSON.
+#[derive(Args, Debug)]
+pub struct Get {
+    /// The registry, HOST[:PORT]
+    #[arg(value_name = "REGISTRY")]
+    registry: String,
+}
+
+impl Get {
+    fn run(self) -> Result {
+        // docker-credential-helpers: credentials/credentials.go, credentials/error.go.
+        let Some(credential) = Credentials::from_environment().lookup(&self.registry, "")? else {
+            output::line("credentials not found in native keychain")?;
+            return Ok(ExitCode::FAILURE);
+        };
+        let (username, secret) = match credential {
+            Credential::Basic { username, password } => (username, password),
+            Credential::Identity { username, token } => (username, token),
+            Credential::RegistryToken(token) => (String::new(), token),
+        };
+        output::line(serde_json::json!({ "Username": username, "Secret": secret }).to_string())?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
 
 /// Log in to a registry: asks it whether the password is right, then keeps it in Docker's config.json or with the
 /// credential helper that is named there.

@@ -1,8 +1,10 @@
 //! `lap cr`: images in container registries, looked at, copied and changed there.
 
+mod archive;
 mod change;
 mod copy;
 mod files;
+mod index;
 mod login;
 mod look;
 
@@ -13,6 +15,7 @@ use clap::{Args, Subcommand};
 pub(in crate::cli) use login::{ask, from_stdin, read_shown};
 
 use crate::base::{Failure, Kind, Platform};
+use crate::build::Doors;
 use crate::cli::session::RegistryFlags;
 use crate::cli::{Format, Global, Needs, Result, Session, output};
 use crate::ops::cr::Door;
@@ -25,6 +28,9 @@ pub enum CrCommand {
     Login(login::Login),
     /// Forget the password of a registry
     Logout(login::Logout),
+    /// Log in, log out, or print who we are to a registry
+    #[command(subcommand)]
+    Auth(login::Auth),
     /// List the tags of a repository
     #[command(visible_alias = "tags")]
     Ls(look::Ls),
@@ -41,6 +47,10 @@ pub enum CrCommand {
     /// Copy an image from one name to another, whatever registries they are in
     #[command(visible_alias = "cp")]
     Copy(copy::Copy),
+    /// Write images of registries into an archive or a layout
+    Pull(archive::Pull),
+    /// Push the image of an archive or a layout
+    Push(archive::Push),
     /// Give an image another tag in its repository
     Tag(copy::Tag),
     /// Remove a tag, or by digest an image
@@ -60,8 +70,13 @@ pub enum CrCommand {
     Flatten(change::Flatten),
     /// Replace the base of an image by another
     Rebase(change::Rebase),
+    /// Make lists of images
+    #[command(subcommand)]
+    Index(index::IndexCommand),
     /// Look whether an image is whole
     Validate(files::Validate),
+    /// Print the version
+    Version,
     /// Left out: says what to do instead
     #[command(hide = true)]
     Optimize(Optimize),
@@ -73,6 +88,7 @@ impl CrCommand {
         match self {
             Self::Login(command) => command.run(global),
             Self::Logout(command) => command.run(global),
+            Self::Auth(command) => command.run(global),
             Self::Ls(command) => command.run(global),
             Self::Catalog(command) => command.run(global),
             Self::Digest(command) => command.run(global),
@@ -80,6 +96,8 @@ impl CrCommand {
             Self::Config(command) => command.run(global),
             Self::Blob(command) => command.run(global),
             Self::Copy(command) => command.run(global),
+            Self::Pull(command) => command.run(global),
+            Self::Push(command) => command.run(global),
             Self::Tag(command) => command.run(global),
             Self::Delete(command) => command.run(global),
             Self::LsFiles(command) => command.run(global),
@@ -89,7 +107,12 @@ impl CrCommand {
             Self::Mutate(command) => command.run(global),
             Self::Flatten(command) => command.run(global),
             Self::Rebase(command) => command.run(global),
+            Self::Index(command) => command.run(global),
             Self::Validate(command) => command.run(global),
+            Self::Version => {
+                output::line(env!("CARGO_PKG_VERSION"))?;
+                Ok(ExitCode::SUCCESS)
+            }
             Self::Optimize(_) => Err(Failure::new(Kind::Usage, "optimize an image")
                 .because("rewriting layers for lazy pulling (eStargz) is left out: it changes every layer's digest")
                 .hint("`lap cr flatten` makes one layer of many; `lap image build -o …,compression=zstd` makes smaller ones")),
@@ -118,6 +141,18 @@ fn begin(global: &Global, flags: &RegistryFlags, doing: &'static str) -> Result<
     let session = Session::begin(global, Needs::Process, doing)?;
     let door = Door { cx: session.cx.clone(), client: Client::new(flags.options()) };
     Ok((session, door))
+}
+
+/// The same for a command that needs the store too.
+fn begin_with_store(
+    global: &Global,
+    flags: &RegistryFlags,
+    doing: &'static str,
+) -> Result<(Session, Door, Doors)> {
+    let session = Session::begin(global, Needs::Process, doing)?;
+    let doors = session.doors(flags.options())?;
+    let door = Door { cx: session.cx.clone(), client: doors.registry().clone() };
+    Ok((session, door, doors))
 }
 
 /// Prints one text, or as JSON what it belongs to.

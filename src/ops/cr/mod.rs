@@ -1,10 +1,12 @@
 //! Images looked at, copied and changed where they are: in registries. Nothing is unpacked, and nothing needs a store
-//! but layers that are made on the way (`change`).
+//! but layers that are made on the way (`change`) and what goes to the disk or comes from there (`archive`).
 
+pub mod archive;
 pub mod change;
 pub mod copy;
 pub mod delete;
 pub mod files;
+pub mod index;
 pub mod look;
 pub mod validate;
 

@@ -1,0 +1,99 @@
+//! `lap cr pull` and `push`: images of registries on the disk.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+
+use super::{PlatformFlag, begin_with_store, done};
+use crate::base::{Failure, Kind, Reference};
+use crate::cli::session::{RegistryFlags, reference};
+use crate::cli::{Global, Result, output};
+use crate::host::fs;
+use crate::ops::cr::archive;
+use crate::ops::image_save::Shape;
+
+/// Write images into an archive or a layout. They stay in the store too, until it is pruned.
+#[derive(Args, Debug)]
+pub struct Pull {
+    /// The images, and last the file, or with --format oci the folder
+    #[arg(value_name = "IMAGE... PATH", required = true, num_args = 2..)]
+    images_and_path: Vec<String>,
+    /// What to write: tarball (what `docker load` takes), oci (the folder of a layout, lists of images whole) or oci-archive
+    #[arg(long, value_name = "FORMAT", default_value = "tarball")]
+    format: Written,
+    #[command(flatten)]
+    platform: PlatformFlag,
+    #[command(flatten)]
+    registry: RegistryFlags,
+}
+
+/// `--format`.
+#[derive(Clone, Copy, Debug)]
+struct Written(Shape);
+
+impl FromStr for Written {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text {
+            "tarball" | "docker-archive" => Ok(Self(Shape::DockerArchive)),
+            "oci" | "oci-dir" => Ok(Self(Shape::OciFolder)),
+            "oci-archive" => Ok(Self(Shape::OciArchive)),
+            "legacy" => {
+                Err("archives as Docker before 1.10 wrote them are not made: `tarball` is loaded by \
+                             every Docker since"
+                    .into())
+            }
+            _ => Err(format!("`{text}` is none of tarball, oci, oci-archive")),
+        }
+    }
+}
+
+impl Pull {
+    pub(super) fn run(mut self, global: &Global) -> Result {
+        let path = self.images_and_path.pop().unwrap_or_default();
+        let images = self.images_and_path.iter().map(|image| {
+            reference(image)
+                .map_err(|e| Failure::new(Kind::Usage, format!("read the name {image:?}")).because(e))
+        });
+        let request = archive::Pull {
+            images: images.collect::<Result<_>>()?,
+            platform: self.platform.platform,
+            shape: self.format.0,
+            output: path.into(),
+        };
+        let (session, door, doors) = begin_with_store(global, &self.registry, "Pulling")?;
+        session.block_on(archive::pull(&door, &doors, &request))?;
+        done(session)
+    }
+}
+
+/// Push the image of an archive (of `docker save`, `lap cr pull`, or an OCI archive) or of the folder of a layout.
+#[derive(Args, Debug)]
+pub struct Push {
+    /// The file or folder
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// The name it gets
+    #[arg(value_name = "IMAGE", value_parser = reference)]
+    image: Reference,
+    /// Write what was pushed, NAME@DIGEST, to this file
+    #[arg(long, value_name = "FILE")]
+    image_refs: Option<PathBuf>,
+    #[command(flatten)]
+    registry: RegistryFlags,
+}
+
+impl Push {
+    pub(super) fn run(self, global: &Global) -> Result {
+        let (session, door, doors) = begin_with_store(global, &self.registry, "Pushing")?;
+        let pushed = session.block_on(archive::push(&door, &doors, self.path, &self.image))?;
+        let text = format!("{}@{}", self.image.name(), pushed.digest);
+        if let Some(file) = &self.image_refs {
+            fs::write_atomic(file, &text)?;
+        }
+        output::line(&text)?;
+        done(session)
+    }
+}

@@ -15,31 +15,31 @@ use crate::servers::{MANIFEST, Server, client, cx, debian, embedded, manifest_of
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// A user with a folder, two registries and a few images.
-struct Desk {
+pub struct Desk {
     dir: TempDir,
-    debian: Server,
+    pub debian: Server,
     ours: Server,
     _runtime: tokio::runtime::Runtime,
 }
 
-struct Answer {
-    code: i32,
-    out: String,
+pub struct Answer {
+    pub code: i32,
+    pub out: String,
     err: String,
 }
 
 impl Desk {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let ours = runtime.block_on(embedded(serve::Options::default()));
         Self { dir: tempfile::tempdir().unwrap(), debian: debian("", ""), ours, _runtime: runtime }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn try_lap(&self, line: &str) -> Answer {
+    pub fn try_lap(&self, line: &str) -> Answer {
         let output = Command::new(env!("CARGO_BIN_EXE_lap"))
             .args(line.split_whitespace())
             .current_dir(self.dir.path())
@@ -56,7 +56,7 @@ impl Desk {
         }
     }
 
-    fn lap(&self, line: &str) -> String {
+    pub fn lap(&self, line: &str) -> String {
         let Answer { code, out, err } = self.try_lap(line);
         assert_eq!(code, 0, "lap {line}: {err}");
         out
@@ -88,7 +88,7 @@ impl Desk {
     }
 
     /// `NAME:1` with three layers, in which everything happens that layers can do to each other.
-    fn image(&self, repository: &str) -> String {
+    pub fn image(&self, repository: &str) -> String {
         let low = self.layer("low", |root| {
             fs::create_dir_all(root.join("usr/lib")).unwrap();
             fs::create_dir_all(root.join("data/old")).unwrap();

@@ -6,6 +6,7 @@
 mod auth;
 mod cli;
 mod cr;
+mod crane;
 mod locks;
 mod machine;
 mod prompt;

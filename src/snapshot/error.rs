@@ -117,6 +117,12 @@ pub enum Error {
         /// Whether it exists but the source does not show it (`.dockerignore`).
         hidden: bool,
     },
+    /// Nothing of a source is left.
+    #[error("{path:?} is there, but --exclude takes all of it away")]
+    Excluded {
+        /// As written.
+        path: String,
+    },
     /// Something of another kind is in the way.
     #[error("copy {from:?} to {to:?}: {reason}")]
     Conflict {
@@ -171,7 +177,10 @@ impl From<Error> for Failure {
                 _ => Kind::Environment,
             },
             Error::Archive { .. } | Error::Entry { .. } | Error::WrongDigest { .. } => Kind::Input,
-            Error::NoSource { .. } | Error::Conflict { .. } | Error::UnknownOwner { .. } => Kind::Input,
+            Error::NoSource { .. }
+            | Error::Excluded { .. }
+            | Error::Conflict { .. }
+            | Error::UnknownOwner { .. } => Kind::Input,
             Error::Syntax { .. } | Error::Unstorable { .. } => Kind::Input,
             Error::TooManyLayers { .. } | Error::TooLarge { .. } => Kind::Input,
             Error::UnmappedId { .. } | Error::NoOverlay { .. } => Kind::Environment,

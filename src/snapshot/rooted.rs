@@ -160,9 +160,9 @@ impl Rooted {
         Ok((folder, place))
     }
 
-    /// What stands at a path, links followed inside; `None` if nothing.
+    /// What stands at a path, links followed inside on the way, but not at its end; `None` if nothing.
     pub(super) fn look(&self, path: &Path) -> Result<Option<Node>, Errno> {
-        match self.open_at(path, OFlags::PATH) {
+        match self.open_at(path, OFlags::PATH | OFlags::NOFOLLOW) {
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
             other => node_of(other?).map(Some),
         }
@@ -268,7 +268,10 @@ mod tests {
             assert!(rooted.read("etc/passwd", 3).is_err());
             assert_eq!(rooted.resolve("winding").unwrap().unwrap(), Path::new("etc/passwd"));
             assert_eq!(rooted.resolve("/").unwrap().unwrap(), Path::new(""));
-            assert!(rooted.look(Path::new("dir")).unwrap().unwrap().is_dir());
+            let look = |path: &str| rooted.look(Path::new(path)).unwrap();
+            assert!(look("dir/deep").unwrap().is_dir() && look("").unwrap().is_dir());
+            assert!(look("dir").unwrap().is_link() && look("loop").unwrap().is_link());
+            assert!(look("dangling/x").is_none() && look("none").is_none());
             let unfollowed = rooted.open_at(Path::new("dir"), OFlags::PATH | OFlags::NOFOLLOW).unwrap();
             assert!(node_of(unfollowed).unwrap().is_link());
         }

@@ -393,7 +393,7 @@ fn a_base_image_that_cannot_be_asked_for_is_what_it_was_and_that_is_said() {
 }
 
 /// Sources of COPY with everything that can be odd about them, each with whether it leads anywhere.
-const SOURCES: [(&str, bool); 14] = [
+const SOURCES: [(&str, bool); 16] = [
     ("COPY tree /x", true),
     ("COPY tree/ to-sub/ /x/", true),
     ("COPY to-file /x", true),
@@ -404,6 +404,8 @@ const SOURCES: [(&str, bool); 14] = [
     ("COPY --parents tree/./sub/b.txt /x/", true),
     ("COPY --parents to-tree/./sub /x/", true),
     ("COPY --exclude=**/*.txt tree /x/", true),
+    ("COPY --parents dangling tree/to-sub/ /x/", true),
+    ("COPY --parents --exclude=tree/* --exclude=!tree/sub/b.txt tree/sub /x/", true),
     ("COPY --parents tree/./to-sub/b.txt /x/", false),
     ("COPY nowhere /x/", false),
     ("COPY dangling /x/", false),

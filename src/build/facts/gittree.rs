@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::fmt;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,7 +18,7 @@ use crate::git::{EntryKind, Files, State, lfs_pointer};
 use crate::host::fs;
 use crate::report::Context;
 use crate::snapshot;
-use crate::snapshot::copy::{self, Names, Pattern, Selected, Tree};
+use crate::snapshot::copy::{self, Names, Pattern, Tree};
 use crate::snapshot::tree::{Verdict, join};
 
 /// What a [`GitTree`] is made of.
@@ -273,7 +273,6 @@ impl GitTree {
     ) -> Result<(), Error> {
         let plain = View { tree: self, ignore, narrowing: None };
         let select = |pattern: Pattern<'_>| copy::select_in(&plain, &[pattern], &glob::matches);
-        selection::require_included(read, select)?;
         let narrowing = read.is_narrowed().then(|| Narrowing::new(read));
         for path in &read.paths {
             let found = match select(Pattern { text: path.as_bytes(), wildcard: read.wildcards }) {
@@ -285,12 +284,23 @@ impl GitTree {
                 }
                 found => found?,
             };
-            for Selected { path, name, .. } in found {
-                let path = path.into_os_string().into_vec();
-                let Some(node) = self.look(&path)? else { continue };
-                let narrowing = narrowing.as_ref().map(|narrowing| (narrowing, &path[..]));
+            for one in found {
+                let path = one.path.as_os_str().as_bytes();
+                let Some(node) = self.look(path)? else { continue };
+                let narrowing = narrowing.as_ref().map(|narrowing| (narrowing, path));
                 let view = View { narrowing, ..plain };
-                work(&view, &Chosen { path: path.clone(), name, node })?;
+                if let Some(below) = selection::required(read)
+                    && !copy::stands_in(&view, path, below.as_bytes())?
+                {
+                    // Tells of what the disk has there.
+                    Tree::resolve(&plain, &join(path, below.trim_end_matches('/').as_bytes()))?;
+                    if locked(&self.0.differences).is_empty() {
+                        let excluded = copy::stands_in(&plain, path, below.as_bytes())?;
+                        return Err(selection::missing(&one, below, excluded).into());
+                    }
+                    continue;
+                }
+                work(&view, &Chosen { path: path.to_vec(), name: one.name.clone(), node })?;
             }
         }
         Ok(())

@@ -28,7 +28,6 @@ pub fn each<E: From<snapshot::Error>>(
     if !read.is_narrowed() {
         return work(*source, &selected);
     }
-    require_included(read, |pattern| copy::select(source, &[pattern], &|_, _| false))?;
     let narrowing = Narrowing::new(read);
     for one in &selected {
         let root = one.path.as_os_str().as_bytes();
@@ -36,30 +35,32 @@ pub fn each<E: From<snapshot::Error>>(
             let shown = source.filter.map_or(Verdict::Keep, |filter| filter(path, directory));
             narrowing.verdict(shown, (root, path), directory)
         };
-        work(Source { filter: Some(&filter), ..*source }, std::slice::from_ref(one))?;
+        let narrowed = Source { filter: Some(&filter), ..*source };
+        if let Some(below) = required(read) {
+            let stands = |source: &Source<'_>| copy::stands(source, root, below.as_bytes());
+            if !stands(&narrowed)? {
+                return Err(missing(one, below, stands(source)?).into());
+            }
+        }
+        work(narrowed, std::slice::from_ref(one))?;
     }
     Ok(())
 }
 
-/// A path written without wildcards has to be there, also behind `/./`; `select` looks for one.
-pub(super) fn require_included<E: From<snapshot::Error>>(
-    read: &Read,
-    select: impl Fn(Pattern<'_>) -> Result<Vec<Selected>, E>,
-) -> Result<(), E> {
-    let Some(include) = &read.include else { return Ok(()) };
-    let at = |path: &[u8]| select(Pattern { text: path, wildcard: false });
-    for path in read.paths.iter().filter(|path| !has_wildcard(path) && !has_wildcard(include)) {
-        let whole = format!("{}/{include}", path.trim_end_matches('/'));
-        at(whole.as_bytes())?;
-        // The folders that are kept are found by walking: a link among them is none. Those before the pivot may be links.
-        let Some((folder, _)) = include.rsplit_once('/') else { continue };
-        let Some(root) = at(path.as_bytes())?.pop() else { continue };
-        let folder = root.path.join(folder);
-        if at(folder.as_os_str().as_bytes())?.iter().any(|found| found.path != folder) {
-            return Err(snapshot::Error::NoSource { path: whole, hidden: false }.into());
-        }
+/// What has to be there below what is selected: a path of `--parents` that is written without wildcards. Where a wildcard
+/// selects several folders, one may have it and another not.
+pub(super) fn required(read: &Read) -> Option<&str> {
+    let include = read.include.as_deref().filter(|include| !has_wildcard(include))?;
+    (!read.paths.iter().any(|path| has_wildcard(path))).then_some(include)
+}
+
+/// That it is not there, or is there and excluded.
+pub(super) fn missing(selected: &Selected, below: &str, excluded: bool) -> snapshot::Error {
+    let path = format!("/{}", selected.path.join(below.trim_end_matches('/')).display());
+    match excluded {
+        true => snapshot::Error::Excluded { path },
+        false => snapshot::Error::NoSource { path, hidden: false },
     }
-    Ok(())
 }
 
 fn has_wildcard(text: &str) -> bool {

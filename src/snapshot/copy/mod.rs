@@ -23,7 +23,7 @@ pub(super) use engine::ONTO_ANOTHER;
 pub use engine::{Copied, CopyRequest, Item, Landing, copy, make_directory};
 pub use mode::{Clause, ModeChange};
 pub use owner::{Ownership, resolve_owner, resolve_owner_leniently};
-pub use select::{Matcher, Names, Pattern, Selected, Tree, select, select_in};
+pub use select::{Matcher, Names, Pattern, Selected, Tree, select, select_in, stands, stands_in};
 pub use unpacking::unpack;
 
 #[cfg(test)]

@@ -118,6 +118,35 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// Whether the source shows something at a path on the disk; see [`stands_in`].
+///
+/// # Errors
+/// If the source cannot be read.
+pub fn stands(source: &Source<'_>, root: &[u8], below: &[u8]) -> Result<bool> {
+    stands_in(&Disk::open(source)?, root, below)
+}
+
+/// Whether the tree shows something at `below` in the directory `root`. Links are followed in `root`; below it a link is
+/// what it is, and leads nowhere.
+///
+/// # Errors
+/// If the tree cannot be read.
+pub fn stands_in<T: Tree>(tree: &T, root: &[u8], below: &[u8]) -> Result<bool, T::Error> {
+    let Some(mut place) = tree.resolve(&clean(root).join(&b'/'))? else { return Ok(false) };
+    let mut directory = tree.look(&place)?.unwrap_or(false);
+    for component in clean(below) {
+        if !directory {
+            return Ok(false);
+        }
+        place = join(&place, component);
+        match tree.look(&place)? {
+            Some(is_directory) => directory = is_directory,
+            None => return Ok(false),
+        }
+    }
+    Finder { tree, matches: &|_, _| false }.shows(&place, directory)
+}
+
 fn has_wildcard(component: &[u8]) -> bool {
     component.iter().any(|b| matches!(b, b'*' | b'?' | b'[' | b'\\'))
 }
@@ -327,5 +356,29 @@ mod tests {
             }
         }
         assert!(ask("d*ling").is_err());
+    }
+
+    #[test]
+    fn links_below_a_root_are_what_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        fs::create_dir_all(root.join("d/e")).unwrap();
+        fs::write(root.join("d/e/f"), "f").unwrap();
+        for (target, link) in [("nowhere", "d/dangling"), ("l", "d/l"), ("e", "d/to-e"), ("d", "to-d")] {
+            symlink(target, root.join(link)).unwrap();
+        }
+        let hide = |path: &[u8], _: bool| if path == b"d/e/f" { Verdict::Drop } else { Verdict::Keep };
+        let all = Source { root, filter: None, root_owned: true };
+        let some = Source { filter: Some(&hide), ..all };
+        let stand =
+            |source, root: &str, below: &str| stands(source, root.as_bytes(), below.as_bytes()).unwrap();
+        for below in ["d", "d/", "d/e/f", "d/../d/e", "d/dangling", "d/dangling/", "d/l", "to-d"] {
+            assert!(stand(&all, "", below), "{below}");
+        }
+        for below in ["no", "d/no", "d/to-e/f", "to-d/e", "d/e/f/g"] {
+            assert!(!stand(&all, "", below), "{below}");
+        }
+        assert!(stand(&all, "to-d/to-e", "f") && !stand(&all, "d/e/f", "f") && !stand(&all, "no", "f"));
+        assert!(stand(&some, "d", "e") && !stand(&some, "d", "e/f"));
     }
 }

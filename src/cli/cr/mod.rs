@@ -65,7 +65,7 @@ pub enum CrCommand {
     /// Add layers to an image
     Append(change::Append),
     /// Change the configuration of an image
-    Mutate(change::Mutate),
+    Mutate(Box<change::Mutate>),
     /// Merge the layers of an image into one
     Flatten(change::Flatten),
     /// Replace the base of an image by another

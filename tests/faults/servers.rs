@@ -30,12 +30,12 @@ fn reference(web: &Web) -> Reference {
     format!("{}/x:1", web.host).parse().unwrap()
 }
 
-/// Runs `work` to its end, which must come within a minute.
+/// Runs `work` to its end, which must come within five minutes.
 fn bounded<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let done = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), work).await });
+    let done = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(300), work).await });
     runtime.shutdown_background();
-    done.expect("it took more than a minute")
+    done.expect("it took more than five minutes")
 }
 
 fn says(outcome: Result<(), Error>, words: &[&str]) {
@@ -106,11 +106,11 @@ cases! {
     );
     no_http_at_all => manifest(&web(|_, to| { to.write_all(b"SSH-2.0-OpenSSH_9.2\r\n")?; Ok(false) }), &["manifest"]);
     a_status_nobody_knows => manifest(&web(|a, to| reply(a, to, 799, "", b"")), &["799"]);
-    silence => manifest(&web(|_, _| { std::thread::sleep(Duration::from_secs(40)); Ok(false) }), &["manifest"]);
+    silence => manifest(&web(|_, _| { std::thread::sleep(Duration::from_secs(4000)); Ok(false) }), &["manifest"]);
     a_byte_now_and_then => blob(
         &web(|_, to| {
             to.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")?;
-            for _ in 0..400 {
+            for _ in 0..40_000 {
                 to.write_all(b"x")?;
                 std::thread::sleep(Duration::from_millis(100));
             }

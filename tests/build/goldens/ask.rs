@@ -84,7 +84,7 @@ impl Question<'_> {
         words.extend(more.iter().map(|word| (*word).to_owned()));
         words.push(text(&folder));
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let output = within_a_minute(lab.command(&words)).output().unwrap();
+        let output = within_minutes(lab.command(&words)).output().unwrap();
         if output.status.success() {
             return answer::of_image(&out, self.terms);
         }
@@ -100,9 +100,9 @@ impl Question<'_> {
 }
 
 /// Nothing may hang.
-fn within_a_minute(command: Command) -> Command {
+fn within_minutes(command: Command) -> Command {
     let mut timed = Command::new("timeout");
-    timed.args(["--kill-after=5", "60"]).arg(command.get_program()).args(command.get_args());
+    timed.args(["--kill-after=60", "600"]).arg(command.get_program()).args(command.get_args());
     timed.env_clear();
     for (name, value) in command.get_envs() {
         if let Some(value) = value {
@@ -166,7 +166,7 @@ impl BuildKit {
         if question.case.has("ssh") {
             command.arg(format!("--ssh=default={}", text(&question.laid.beside("agent"))));
         }
-        let output = within_a_minute(command_here(command)).output().unwrap();
+        let output = within_minutes(command_here(command)).output().unwrap();
         if output.status.success() {
             let answer = answer::of_image(&out, question.terms);
             fs::remove_file(out).unwrap();

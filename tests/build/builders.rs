@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::kills::Moments;
-use crate::lab::{Lab, Outcome, Registry, Who, everybody};
+use crate::lab::{Lab, Outcome, Over, Registry, Who, everybody};
 use crate::project::{Shop, lines};
 use crate::servers::debian;
 
@@ -41,16 +41,9 @@ impl Locks {
 
     /// Does `work` while the server is killed and started again, over and over.
     fn disturbed<T>(self, lab: &Lab, work: impl FnOnce() -> T) -> T {
-        /// Ends the disturbance also if the work fails.
-        struct End<'a>(&'a AtomicBool);
-        impl Drop for End<'_> {
-            fn drop(&mut self) {
-                self.0.store(true, Ordering::SeqCst);
-            }
-        }
         let (address, is_over) = (self.address.clone(), AtomicBool::new(false));
         std::thread::scope(|scope| {
-            let _end = End(&is_over);
+            let _end = Over(&is_over);
             scope.spawn(|| {
                 let mut server = Some(self);
                 while !is_over.load(Ordering::SeqCst) {

@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The ordinary user that `tests/prepare` makes, with subordinate ids.
 pub const USER: &str = "lap-test";
@@ -26,6 +27,15 @@ pub fn is_root() -> bool {
 /// All who can run the binary here.
 pub fn everybody() -> Vec<Who> {
     if is_root() { vec![Who::Caller, Who::Ordinary] } else { vec![Who::Caller] }
+}
+
+/// Says that something is over when it is dropped, also by a test that fails: who disturbs it has to end as well.
+pub struct Over<'a>(pub &'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 /// A folder with a binary, a store and contexts.

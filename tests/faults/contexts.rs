@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::lab::{Lab, Outcome, Who, is_root};
+use crate::lab::{Lab, Outcome, Over, Who, is_root};
 use crate::yard::within;
 
 /// Builds `dockerfile` in a context that `fill` makes, as a tree in the lab's `out`.
@@ -245,6 +245,7 @@ cases! {
         let context = lab.context("c", &[("Dockerfile", ALL), ("a", "1")]);
         let ends = AtomicBool::new(false);
         std::thread::scope(|scope| {
+            let _end = Over(&ends);
             scope.spawn(|| {
                 let mut n = 0u64;
                 while !ends.load(Ordering::SeqCst) {
@@ -261,7 +262,6 @@ cases! {
                     || ["changed while", "No such file", "not found"].iter().any(|word| outcome.stderr.contains(word));
                 assert!(honest && !outcome.stderr.contains("panicked"), "{outcome}");
             }
-            ends.store(true, Ordering::SeqCst);
         });
         lab.ok(&["image", "check"]);
     };

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::kills::Moments;
 use crate::lab::{Lab, Outcome, Over, Registry, Who, everybody};
 use crate::project::{Shop, lines};
-use crate::servers::debian;
+use crate::servers::{debian, ports};
 
 /// `lap synchronization` on loopback; it ends with the value.
 pub struct Locks {
@@ -62,6 +62,11 @@ impl Drop for Locks {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// An address that nobody else gets while a server that listened there is started again.
+fn place_of_its_own() -> String {
+    format!("127.0.0.1:{}", ports::free())
 }
 
 /// The first connection, or a failure if none comes.
@@ -198,7 +203,7 @@ fn twenty_builders_agree_while_the_lock_server_is_killed_and_restarted() {
     let registry = debian("", "");
     let shop = Shop::new(&lab, "shop");
     let repo = |name: &str| format!("{}/{name}", registry.host);
-    let locks = Locks::start(&lab, "127.0.0.1:0");
+    let locks = Locks::start(&lab, &place_of_its_own());
     let address = format!("http://{}", locks.address);
     let report =
         locks.disturbed(&lab, || twenty(&shop, &repo("many"), &["--synchronization", address.as_str()]));
@@ -235,7 +240,7 @@ fn killed_builders_damage_nothing() {
         for round in 0..rounds {
             let host = if round % 2 == 0 { &ours.address } else { &debians.host };
             let repo = format!("{host}/round-{round}");
-            let locks = (round % 4 > 1).then(|| Locks::start(&lab, "127.0.0.1:0"));
+            let locks = (round % 4 > 1).then(|| Locks::start(&lab, &place_of_its_own()));
             let place =
                 locks.as_ref().map_or(":local".to_owned(), |locks| format!("http://{}", locks.address));
             let arguments = ["build", "--repo", &repo, "--synchronization", &place];

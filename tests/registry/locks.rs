@@ -10,7 +10,7 @@ use std::time::Duration;
 use lapstrake::sync::{Error, LockServer, Options, ServerOptions};
 use serde_json::{Value, json};
 
-use crate::servers::cx;
+use crate::servers::{cx, ports};
 
 /// A running `lap synchronization`; it ends with the value.
 struct Locks {
@@ -130,7 +130,8 @@ async fn one_at_a_time_in_the_order_of_coming() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_server_that_restarts_ends_no_work() {
-    let locks = Locks::start("127.0.0.1:0");
+    // Nobody else gets it meanwhile.
+    let locks = Locks::start(&format!("127.0.0.1:{}", ports::free()));
     let (address, cx) = (locks.address.clone(), cx());
     let client = locks.client("project");
     let held = client.acquire(&cx, &lock("one")).await.unwrap();

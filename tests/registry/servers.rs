@@ -1,6 +1,8 @@
 //! Servers to talk to, and what every test needs to talk.
 
-use std::net::TcpListener;
+#[path = "ports.rs"]
+pub mod ports;
+
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -58,8 +60,7 @@ pub fn debian(http: &str, beside: &str) -> Server {
     let root = tempfile::tempdir().unwrap();
     // Somebody else may take the port between our looking and its listening.
     for _ in 0..5 {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let host = format!("127.0.0.1:{port}");
+        let host = format!("127.0.0.1:{}", ports::free());
         let config = format!(
             "version: 0.1\nlog:\n  level: error\n  accesslog:\n    disabled: true\nstorage:\n  delete:\n    enabled: true\n  \
              filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {host}\n{http}\n{beside}\n",

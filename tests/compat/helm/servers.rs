@@ -1,5 +1,8 @@
 //! Servers of charts: a static HTTP server with authorization, TLS, redirects and ETags, and Debian's registry.
 
+#[path = "../../registry/ports.rs"]
+mod ports;
+
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -240,8 +243,7 @@ impl Registry {
         }
         // Somebody else may take the port between our looking and its listening.
         for _ in 0..5 {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            let host = format!("127.0.0.1:{port}");
+            let host = format!("127.0.0.1:{}", ports::free());
             let config = root.path().join("config.yml");
             let storage = root.path().join("data").display().to_string();
             let text = format!(

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::Args;
 
 use super::{PlatformFlag, begin_with_store, done};
-use crate::base::{Failure, Kind, Reference};
+use crate::base::Reference;
 use crate::cli::session::{RegistryFlags, reference};
 use crate::cli::{Global, Result, output};
 use crate::host::fs;
@@ -16,9 +16,12 @@ use crate::ops::image_save::Shape;
 /// Write images into an archive or a layout. They stay in the store too, until it is pruned.
 #[derive(Args, Debug)]
 pub struct Pull {
-    /// The images, and last the file, or with --format oci the folder
-    #[arg(value_name = "IMAGE... PATH", required = true, num_args = 2..)]
-    images_and_path: Vec<String>,
+    /// The images
+    #[arg(value_name = "IMAGE", value_parser = reference, required = true)]
+    images: Vec<Reference>,
+    /// The file, or with --format oci the folder
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
     /// What to write: tarball (what `docker load` takes), oci (the folder of a layout, lists of images whole) or oci-archive
     #[arg(long, value_name = "FORMAT", default_value = "tarball")]
     format: Written,
@@ -51,17 +54,12 @@ impl FromStr for Written {
 }
 
 impl Pull {
-    pub(super) fn run(mut self, global: &Global) -> Result {
-        let path = self.images_and_path.pop().unwrap_or_default();
-        let images = self.images_and_path.iter().map(|image| {
-            reference(image)
-                .map_err(|e| Failure::new(Kind::Usage, format!("read the name {image:?}")).because(e))
-        });
+    pub(super) fn run(self, global: &Global) -> Result {
         let request = archive::Pull {
-            images: images.collect::<Result<_>>()?,
+            images: self.images,
             platform: self.platform.platform,
             shape: self.format.0,
-            output: path.into(),
+            output: self.path,
         };
         let (session, door, doors) = begin_with_store(global, &self.registry, "Pulling")?;
         session.block_on(archive::pull(&door, &doors, &request))?;

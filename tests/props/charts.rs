@@ -22,7 +22,10 @@ fn documents_come_back_as_they_were_written() {
             return;
         }
         let again = read(&text, Options::default()).unwrap_or_else(|e| panic!("{e}\n{shown}"));
-        if !shown.contains(['\r', '\u{85}', '\u{2028}', '\u{2029}', '\u{feff}']) {
+        // Line ends other than a line feed may not come back; `Debug` writes them with a backslash.
+        let inside = format!("{value:?}");
+        let odd = |end: &char| inside.contains(&end.escape_debug().to_string()) || inside.contains(*end);
+        if !['\r', '\u{85}', '\u{2028}', '\u{2029}', '\u{feff}'].iter().any(odd) {
             assert!(deep_equal(&value, &again), "{shown}");
         }
     });

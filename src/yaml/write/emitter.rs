@@ -1,7 +1,7 @@
 //! The emitter: columns, indentation, folding (`libyaml: emitter.c`, as go-yaml carries it).
 
 use super::Style;
-use super::scalar::{Presentation, is_break, is_printable};
+use super::scalar::{Presentation, is_break, is_ordinary, is_printable};
 
 /// Writes indicators and scalars, keeping what libyaml keeps: the column, the indent, and whether the last thing
 /// written was white space or only indentation.
@@ -33,6 +33,12 @@ impl Emitter {
         self.column += 1;
     }
 
+    /// Writes text without a break in it.
+    fn put_all(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+        self.column += text.chars().count();
+    }
+
     fn put_break(&mut self) {
         self.out.push(b'\n');
         self.column = 0;
@@ -58,8 +64,9 @@ impl Emitter {
         if !self.indention || self.column > indent || self.column == indent && !self.whitespace {
             self.put_break();
         }
-        while self.column < indent {
-            self.put(' ');
+        if self.column < indent {
+            self.out.resize(self.out.len() + indent - self.column, b' ');
+            self.column = indent;
         }
         self.whitespace = true;
         if self.style == Style::Kubernetes {
@@ -77,7 +84,7 @@ impl Emitter {
         if need_space && !self.whitespace {
             self.put(' ');
         }
-        mark.chars().for_each(|c| self.put(c));
+        self.put_all(mark);
         self.whitespace = is_space;
         self.indention = self.indention && is_indention;
     }
@@ -148,8 +155,7 @@ impl Emitter {
         }
         if !fold || self.column.saturating_add(text.len()) <= self.width {
             // Plain text that was chosen has no break in it.
-            self.out.extend_from_slice(text.as_bytes());
-            self.column += text.chars().count();
+            self.put_all(text);
         } else {
             let mut spaces = false;
             let mut chars = text.chars().peekable();
@@ -174,6 +180,17 @@ impl Emitter {
 
     fn write_single(&mut self, text: &str, fold: bool) {
         self.indicator("'", true, false, false);
+        let quotes = text.bytes().filter(|b| *b == b'\'').count();
+        let end = self.column.saturating_add(text.len() + quotes);
+        if is_ordinary(text.as_bytes()) && (!fold || end <= self.width) {
+            for (n, part) in text.split('\'').enumerate() {
+                self.put_all(if n > 0 { "''" } else { "" });
+                self.put_all(part);
+            }
+            self.indicator("'", false, false, false);
+            (self.whitespace, self.indention) = (false, false);
+            return;
+        }
         let (mut spaces, mut breaks) = (false, false);
         for (i, c) in text.char_indices() {
             if c == ' ' {
@@ -253,19 +270,16 @@ impl Emitter {
         self.put_break();
         self.indention = true;
         self.whitespace = true;
-        let mut breaks = true;
-        for c in text.chars() {
-            if is_break(c) {
+        for line in text.split_inclusive(is_break) {
+            let words = line.trim_end_matches(is_break);
+            if !words.is_empty() {
+                self.write_indent();
+                self.put_all(words);
+                self.indention = false;
+            }
+            if let Some(c) = line[words.len()..].chars().next() {
                 self.write_break(c);
                 self.indention = true;
-                breaks = true;
-            } else {
-                if breaks {
-                    self.write_indent();
-                }
-                self.put(c);
-                self.indention = false;
-                breaks = false;
             }
         }
     }

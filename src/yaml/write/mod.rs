@@ -8,7 +8,7 @@ mod emitter;
 mod scalar;
 
 use emitter::Emitter;
-use scalar::Presentation;
+use scalar::{Presentation, is_break, is_ordinary};
 
 use super::sort::{sort_keys, sort_keys_v3};
 use super::{Error, List, ListKind, Map, Text, Value, format_float};
@@ -129,11 +129,13 @@ impl Writer {
     fn key(&mut self, key: &str, raw: &Text) -> Result<(), Error> {
         // A JSON key may neither be longer than a simple key of YAML nor hold a raw line break.
         let kubernetes = self.style == Style::Kubernetes;
-        if kubernetes && (key.contains('\u{85}') || key.len() > 1000 && json_length(raw) > 1024) {
+        let ordinary = key.len() <= 128 && is_ordinary(key.as_bytes());
+        if !ordinary && kubernetes && (key.contains('\u{85}') || key.len() > 1000 && json_length(raw) > 1024)
+        {
             return Err(Error::Write("yaml: did not find expected ',' or '}'".to_owned()));
         }
         self.emitter.next_line();
-        if key.len() > 128 || key.contains(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']) {
+        if !ordinary && (key.len() > 128 || key.contains(is_break)) {
             self.emitter.indicator("?", true, false, true);
             self.string(raw, false)?;
             self.emitter.next_line();
@@ -173,7 +175,7 @@ impl Writer {
         let binary;
         let (mut tag, mut lossy) = ("", text.lossy());
         // What most strings are has nothing in it that is looked for here.
-        let ordinary = text.as_bytes().iter().fold(true, |all, b| all & (b' '..=b'~').contains(b));
+        let ordinary = is_ordinary(text.as_bytes());
         if self.style == Style::Kubernetes {
             if !ordinary && lossy.chars().any(unreadable) {
                 return Err(Error::Write("yaml: control characters are not allowed".to_owned()));

@@ -13,6 +13,7 @@ pub(super) enum Presentation {
 }
 
 /// What the characters of a scalar allow.
+#[derive(Debug, PartialEq)]
 struct Allowed {
     plain: bool,
     single: bool,
@@ -60,10 +61,43 @@ fn stays_text(text: &str, style: Style) -> bool {
     }
 }
 
+/// Whether a text has nothing but the printable characters of ASCII: no breaks, no tabs. Most have.
+pub(super) fn is_ordinary(text: &[u8]) -> bool {
+    text.iter().fold(true, |all, b| all & (b' '..=b'~').contains(b))
+}
+
+/// What [`analyze`] finds in an ordinary text that is not empty, with fewer questions.
+fn analyze_ordinary(text: &[u8]) -> Allowed {
+    let follows = |at: usize| text.get(at + 1).is_none_or(|next| *next == b' ');
+    let begins = match text[0] {
+        b'?' | b':' | b'-' => follows(0),
+        first => b"#,[]{}&*!|>'\"%@`".contains(&first),
+    };
+    let mark = |(at, b): (usize, &u8)| match b {
+        b':' => follows(at),
+        b'#' => text[at - 1] == b' ',
+        _ => false,
+    };
+    let indicators = begins
+        || text.starts_with(b"---")
+        || text.starts_with(b"...")
+        || text.iter().enumerate().skip(1).any(mark);
+    let ends = text.ends_with(b" ");
+    let plain = !(indicators || ends || text[0] == b' ');
+    Allowed { plain, single: true, block: !ends, multiline: false }
+}
+
 fn analyze(text: &str, style: Style) -> Allowed {
     if text.is_empty() {
         return Allowed { plain: true, single: true, block: false, multiline: false };
     }
+    if is_ordinary(text.as_bytes()) {
+        return analyze_ordinary(text.as_bytes());
+    }
+    analyze_any(text, style)
+}
+
+fn analyze_any(text: &str, style: Style) -> Allowed {
     let mut indicators = text.starts_with("---") || text.starts_with("...");
     let (mut special, mut tabs, mut multiline) = (false, false, false);
     let (mut break_space, mut space_break) = (false, false);
@@ -131,4 +165,34 @@ pub(super) fn is_printable(c: char) -> bool {
 /// Line breaks of YAML 1.1.
 pub(super) fn is_break(c: char) -> bool {
     matches!(c, '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_texts_are_judged_as_any() {
+        // Every text of up to four of the characters that matter, and one that does not.
+        let letters = b" :#-.?',[\"%a";
+        let mut texts = vec![Vec::new()];
+        for _ in 0..4 {
+            let longer =
+                texts.iter().flat_map(|text| letters.iter().map(move |b| [&text[..], &[*b]].concat()));
+            texts = longer.collect();
+            for text in &texts {
+                let text = std::str::from_utf8(text).unwrap();
+                for style in [Style::Kubernetes, Style::Pretty] {
+                    assert_eq!(analyze_ordinary(text.as_bytes()), analyze_any(text, style), "{text:?}");
+                }
+            }
+        }
+        for b in b' '..=b'~' {
+            let text = char::from(b).to_string();
+            assert_eq!(analyze_ordinary(&[b]), analyze_any(&text, Style::Pretty), "{text:?}");
+        }
+        assert!(
+            is_ordinary(b"") && is_ordinary(b"a ~") && !is_ordinary(b"\t") && !is_ordinary("é".as_bytes())
+        );
+    }
 }

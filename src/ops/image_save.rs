@@ -2,6 +2,7 @@
 
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use crate::base::{Failure, Kind, Platform, Reference};
 use crate::content::{Export, LayoutFolder, Leaving, Store, Unpacked};
@@ -21,6 +22,19 @@ pub enum Shape {
     OciArchive,
     /// A folder with an OCI layout; images that are there stay.
     OciFolder,
+}
+
+impl FromStr for Shape {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "docker-archive" => Ok(Self::DockerArchive),
+            "oci-archive" => Ok(Self::OciArchive),
+            "oci-dir" => Ok(Self::OciFolder),
+            _ => Err(format!("`{text}` is none of docker-archive, oci-archive, oci-dir")),
+        }
+    }
 }
 
 /// What to save.

@@ -1,7 +1,6 @@
 //! `lap cr pull` and `push`: images of registries on the disk.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::Args;
 
@@ -23,33 +22,23 @@ pub struct Pull {
     #[arg(value_name = "PATH")]
     path: PathBuf,
     /// What to write: tarball (what `docker load` takes), oci (the folder of a layout, lists of images whole) or oci-archive
-    #[arg(long, value_name = "FORMAT", default_value = "tarball")]
-    format: Written,
+    #[arg(long, value_name = "FORMAT", default_value = "tarball", value_parser = shape)]
+    format: Shape,
     #[command(flatten)]
     platform: PlatformFlag,
     #[command(flatten)]
     registry: RegistryFlags,
 }
 
-/// `--format`.
-#[derive(Clone, Copy, Debug)]
-struct Written(Shape);
-
-impl FromStr for Written {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        match text {
-            "tarball" | "docker-archive" => Ok(Self(Shape::DockerArchive)),
-            "oci" | "oci-dir" => Ok(Self(Shape::OciFolder)),
-            "oci-archive" => Ok(Self(Shape::OciArchive)),
-            "legacy" => {
-                Err("archives as Docker before 1.10 wrote them are not made: `tarball` is loaded by \
-                             every Docker since"
-                    .into())
-            }
-            _ => Err(format!("`{text}` is none of tarball, oci, oci-archive")),
+/// `--format`, in crane's words or in those of `lap image save`.
+fn shape(text: &str) -> std::result::Result<Shape, String> {
+    match text {
+        "tarball" => Ok(Shape::DockerArchive),
+        "oci" => Ok(Shape::OciFolder),
+        "legacy" => {
+            Err("Docker's archives before 1.10 are not made; every Docker since loads `tarball`".into())
         }
+        other => other.parse().map_err(|_| format!("`{other}` is none of tarball, oci, oci-archive")),
     }
 }
 
@@ -58,7 +47,7 @@ impl Pull {
         let request = archive::Pull {
             images: self.images,
             platform: self.platform.platform,
-            shape: self.format.0,
+            shape: self.format,
             output: self.path,
         };
         let (session, door, doors) = begin_with_store(global, &self.registry, "Pulling")?;

@@ -3,7 +3,6 @@
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr;
 
 use clap::Args;
 
@@ -25,30 +24,13 @@ pub struct Save {
     output: PathBuf,
     /// What to write: docker-archive, oci-archive or oci-dir
     #[arg(long, value_name = "FORMAT", default_value = "docker-archive")]
-    format: Written,
+    format: Shape,
     /// Compress layers that are not: gzip[:LEVEL] or zstd[:LEVEL] [default: as they are]
     #[arg(long, value_name = "KIND")]
     compression: Option<Compression>,
     /// Of several platforms, the one Docker is to load [default: this machine's]
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<Platform>,
-}
-
-/// `--format`.
-#[derive(Clone, Copy, Debug)]
-struct Written(Shape);
-
-impl FromStr for Written {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        match text {
-            "docker-archive" => Ok(Self(Shape::DockerArchive)),
-            "oci-archive" => Ok(Self(Shape::OciArchive)),
-            "oci-dir" => Ok(Self(Shape::OciFolder)),
-            _ => Err(format!("`{text}` is none of docker-archive, oci-archive, oci-dir")),
-        }
-    }
 }
 
 impl Save {
@@ -66,7 +48,7 @@ impl Save {
         let mut stdout = std::io::stdout().lock();
         let request = Request {
             images: self.images,
-            shape: self.format.0,
+            shape: self.format,
             output: if to_stdout { Output::Stream(&mut stdout) } else { Output::Path(self.output) },
             compression: self.compression,
             platform: self.platform,

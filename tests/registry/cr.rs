@@ -352,6 +352,20 @@ fn configurations_change_and_layers_stay() {
     fs::write(desk.path("no.tar"), "no archive at all, although it is long enough".repeat(40)).unwrap();
     desk.refused(&format!("cr append -b {image} -f no.tar -t {image}x"), &["no.tar"]);
     desk.refused("cr append -f no.tar", &["-t NAME:TAG"]);
+    // An image of layers alone is of the kind that is asked for.
+    let layers = |flag: &str| {
+        let made = desk.lap(&format!("cr append -f low.tar {flag} -t {}/alone:1", desk.ours.host));
+        let manifest = desk.json(&format!("cr manifest {}", made.trim()));
+        let kind =
+            |of: &Value| of["mediaType"].as_str().unwrap().split(['.', '+']).nth(1).unwrap().to_owned();
+        [kind(&manifest), kind(&manifest["config"]), kind(&manifest["layers"][0])]
+    };
+    assert_eq!(
+        (layers("").concat(), layers("--oci-empty-base").concat()),
+        ("oci".repeat(3), "oci".repeat(3))
+    );
+    assert_eq!(layers("--docker-empty-base"), ["docker"; 3]);
+    desk.refused(&format!("cr append -b {image} -f low.tar --docker-empty-base -t {image}x"), &["--base"]);
 }
 
 #[test]

@@ -91,9 +91,12 @@ pub struct Append {
     /// Say in annotations what the result was built on, for `rebase`
     #[arg(long, requires = "base")]
     set_base_image_annotations: bool,
-    /// Without --base, make an image of the media types of OCI: here it is one in any case
-    #[arg(long)]
+    /// Without --base, make an image of OCI's media types; it is the default
+    #[arg(long, conflicts_with_all = ["base", "docker_empty_base"])]
     oci_empty_base: bool,
+    /// Without --base, make an image of Docker's media types
+    #[arg(long, conflicts_with = "base")]
+    docker_empty_base: bool,
     #[command(flatten)]
     result: ResultFlags,
 }
@@ -101,7 +104,8 @@ pub struct Append {
 impl Append {
     pub(super) fn run(self, global: &Global) -> Result {
         let annotated = self.base.clone().filter(|_| self.set_base_image_annotations);
-        let change = Change::Append { files: self.new_layer, base: annotated };
+        let change =
+            Change::Append { files: self.new_layer, base: annotated, docker: self.docker_empty_base };
         self.result.run(global, "Adding layers", self.base, change)
     }
 }

@@ -35,6 +35,8 @@ pub enum Change {
         files: Vec<PathBuf>,
         /// What annotations are to say that the image was built on.
         base: Option<Reference>,
+        /// Whether an image to begin with that is empty is Docker's kind.
+        docker: bool,
     },
     /// Change the configuration.
     Mutate(Box<Mutation>),
@@ -145,7 +147,7 @@ pub async fn run(door: &Door, doors: &Doors, request: &Request) -> Result<Made, 
     };
     let work = Work { door, store: doors.store(), change: &request.change, to: &to };
     let written = match &request.image {
-        None => work.image(empty(&platform_of(request), &to)).await?,
+        None => work.image(empty(request, &to)).await?,
         Some(image) => {
             let found = door.find(image, request.platform.as_ref()).await?;
             match found.manifest {
@@ -170,7 +172,7 @@ async fn archived_image(
 ) -> Result<Made, Failure> {
     let to = name.or(request.image.as_ref()).ok_or_else(nameless)?;
     let image = match &request.image {
-        None => empty(&platform_of(request), to),
+        None => empty(request, to),
         Some(image) => door.image(image, request.platform.as_ref()).await?,
     };
     let work = Work { door, store: doors.store(), change: &request.change, to };
@@ -181,20 +183,22 @@ async fn archived_image(
     Ok(Made::of(&to.with_digest(written.digest.digest().clone()), &written))
 }
 
-fn platform_of(request: &Request) -> Platform {
-    request.platform.clone().unwrap_or_else(Platform::host)
-}
-
 fn nameless() -> Failure {
     Failure::new(Kind::Usage, "make an image")
         .because("neither an image to begin with nor a name for the result is given")
         .hint("name the result with -t NAME:TAG")
 }
 
-fn empty(platform: &Platform, to: &Reference) -> Image {
-    let config = ImageConfig::new(platform);
+/// The image that layers are added to where no other is named.
+fn empty(request: &Request, to: &Reference) -> Image {
+    let config = ImageConfig::new(&request.platform.clone().unwrap_or_else(Platform::host));
     let config_bytes = config.to_bytes();
-    let manifest = Manifest::new(Descriptor::of(media::OCI_CONFIG, &config_bytes), Vec::new());
+    let docker = matches!(request.change, Change::Append { docker: true, .. });
+    let media_type = if docker { media::DOCKER_CONFIG } else { media::OCI_CONFIG };
+    let mut manifest = Manifest::new(Descriptor::of(media_type, &config_bytes), Vec::new());
+    if docker {
+        media::DOCKER_MANIFEST.clone_into(&mut manifest.media_type);
+    }
     Image { reference: to.clone(), manifest, config, config_bytes }
 }
 
@@ -252,7 +256,7 @@ impl Work<'_> {
 
     async fn changed(&self, image: Image) -> Result<Changed, Failure> {
         Ok(match self.change {
-            Change::Append { files, base } => {
+            Change::Append { files, base, .. } => {
                 let mut changed = self.append(Changed::of(&image), files).await?;
                 if let Some(base) = base {
                     annotate(&mut changed, base, &image);
